@@ -1,0 +1,90 @@
+#pragma once
+// The numeric kernels: one table of functions per instruction set, chosen when the program starts. The plain table
+// is the definition: simple loops that every other table is held to by a test.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tensor/real.h"
+
+namespace vmoe {
+
+/// C [m, n] = A B (+ C) (+ bias): A is any strided matrix, B is packed in panels of `Kernels::panel` columns.
+struct Gemm {
+  int64_t m, n, k;
+  const real* a;  // element (i, p) at a[i * a_row + p * a_column]
+  int64_t a_row, a_column;
+  const real* b;  // from `pack`
+  real* c;        // element (i, j) at c[i * c_row + j]
+  int64_t c_row;
+  bool add;          // C += A B instead of C = A B
+  const real* bias;  // [n] added to every row, or null
+};
+
+/// What AdamW needs for one range of parameters (Loshchilov and Hutter 2019, arXiv:1711.05101).
+struct AdamWStep {
+  real lr, beta1, beta2, epsilon, weight_decay;
+  real correction1, correction2;  // 1 - beta1^step, 1 - beta2^step
+  real gradient_scale;            // clip factor
+};
+
+struct Kernels {
+  const char* name;  // "plain", "baseline", "avx2", "avx512", "neon"
+  int panel;         // columns of a packed panel
+
+  /// Numbers that a packed k x n matrix takes: k times n rounded up to whole panels.
+  int64_t packed_size(int64_t k, int64_t n) const { return k * ((n + panel - 1) / panel * panel); }
+  /// Packs B (k x n, element (p, j) at b[p * b_row + j * b_column]) into panels, padded with zeros.
+  void (*pack)(int64_t k, int64_t n, const real* b, int64_t b_row, int64_t b_column, real* packed);
+  /// The product. Every element of C is one sum over p = 0 .. k-1 in order, whatever m and n are.
+  void (*gemm)(const Gemm& product);
+
+  /// y[i] = a[i] + b[i]; y may be a or b.
+  void (*add)(int64_t n, const real* a, const real* b, real* y);
+  /// y[i] += factor * x[i].
+  void (*axpy)(int64_t n, real factor, const real* x, real* y);
+  /// y[i] = factor * x[i].
+  void (*scale)(int64_t n, real factor, const real* x, real* y);
+  /// y[i] (+)= a[i] * b[i].
+  void (*mul)(int64_t n, const real* a, const real* b, real* y, bool add);
+  /// total[j] += sum over rows of x[i * n + j].
+  void (*add_rows)(int64_t rows, int64_t n, const real* x, real* total);
+  /// Sum of squares, in double, in a fixed order.
+  double (*sum_of_squares)(int64_t n, const real* x);
+
+  /// Layer norm of rows of length n; gain and bias may be null; mean and rstd [rows] are written.
+  void (*layer_norm)(int64_t rows, int64_t n, const real* x, const real* gain, const real* bias, real epsilon, real* y,
+                     real* mean, real* rstd);
+  /// dx (+)= ...; dgain, dbias (null without gain) are added to.
+  void (*layer_norm_backward)(int64_t rows, int64_t n, const real* x, const real* gain, const real* mean,
+                              const real* rstd, const real* dy, real* dx, bool add, real* dgain, real* dbias);
+
+  /// Exact GELU and its gradient: dx (+)= dy * gelu'(x). y may be x.
+  void (*gelu)(int64_t n, const real* x, real* y);
+  void (*gelu_backward)(int64_t n, const real* x, const real* dy, real* dx, bool add);
+  /// The tanh approximation of GELU.
+  void (*gelu_tanh)(int64_t n, const real* x, real* y);
+  void (*gelu_tanh_backward)(int64_t n, const real* x, const real* dy, real* dx, bool add);
+
+  /// Rows of length n at distance `stride`: y = softmax(factor * x). y may be x.
+  void (*softmax)(int64_t rows, int64_t n, int64_t stride, real factor, const real* x, real* y);
+  /// dx (+)= factor * y * (dy - sum(dy * y)), rows as above.
+  void (*softmax_backward)(int64_t rows, int64_t n, int64_t stride, real factor, const real* y, const real* dy,
+                           real* dx, bool add);
+
+  /// One AdamW update of n parameters: w, m, v are changed.
+  void (*adamw)(int64_t n, const AdamWStep& step, const real* gradient, real* w, real* m, real* v);
+};
+
+/// The table in use. The widest one this machine runs, unless `use_kernels` chose another.
+const Kernels& kernels();
+/// Chooses by name ("auto" for the widest). Throws UsageError naming what this machine has. Call before any thread.
+void use_kernels(const std::string& name);
+/// All tables that this build holds and this machine can run, the plain one first.
+const std::vector<const Kernels*>& available_kernels();
+
+/// Flushes denormal numbers to zero on the calling thread (every worker calls it once).
+void flush_denormals();
+
+}  // namespace vmoe

@@ -1,0 +1,48 @@
+#pragma once
+// Linear weights in the order in which the matrix kernel reads them, packed once per step and shared by all lanes.
+
+#include <vector>
+
+#include "tensor/arena.h"
+#include "tensor/kernels/kernels.h"
+#include "tensor/parameter_store.h"
+
+namespace vmoe {
+
+/// A weight W [O, I] in panels, for y = x W^T (`forward`: I x O) and for dx = dy W (`backward`: O x I; null when only
+/// inference was asked for). Stacked experts follow each other at the given strides (in numbers).
+struct PackedWeight {
+  int64_t outputs = 0, inputs = 0;
+  const real* forward = nullptr;
+  const real* backward = nullptr;
+  int64_t forward_stride = 0, backward_stride = 0;  // from one expert to the next
+};
+
+/// Packed copies of every parameter of role `weight` with at least two dimensions.
+class PackedWeights {
+ public:
+  /// `training` asks for the backward form as well.
+  PackedWeights(const ParameterStore& store, const Kernels& kernels, bool training);
+
+  /// Pieces of work that can be packed independently (for sharing between threads).
+  int pieces() const { return static_cast<int>(jobs_.size()); }
+  /// Packs piece i from the store's current values.
+  void pack(int piece);
+  void pack_all();
+
+  /// Null if this parameter is not packed.
+  const PackedWeight* of(ParamId id) const;
+
+ private:
+  struct Job {
+    int parameter;
+    int expert;
+  };
+  const ParameterStore& store_;
+  const Kernels& kernels_;
+  Arena memory_;
+  std::vector<PackedWeight> weights_;  // by parameter; outputs = 0 where nothing is packed
+  std::vector<Job> jobs_;
+};
+
+}  // namespace vmoe
