@@ -1,28 +1,74 @@
-# vmoe.cpp: `make help` lists the targets.
+## vmoe.cpp: vision transformers and vision mixtures of experts on CPUs, from scratch.
+##
+##   make              build the program, build/vmoe
+##   make demo         install what is missing, build, and run the main job on synthetic images
+##   make test         install what is missing, build, and run all tests
+##   make check-f64    gradient checks in double precision (in build-f64)
+##   make asan         all tests under AddressSanitizer and UBSan (in build-asan)
+##   make tsan         all tests under ThreadSanitizer, best with CXX=clang++-14 (in build-tsan)
+##   make format       clang-format every source file; make check-format only looks
+##   make clean        remove the build folders
+##
+##   CXX=clang++-14    another compiler (GCC 12 and Clang 14 or newer)
+##   BLAS=none         without OpenBLAS, on the program's own matrix product alone
+##   BUILD=DIR         another build folder; changed settings rebuild what they concern in any case
+##   DEPS=PREFIX       headers and libraries in a prefix of your own (PREFIX/include, PREFIX/lib)
+##   STB=DIR           the folder that holds another stb_image.h
+##   OPT=-O1 EXTRA=... optimisation level, more compiler flags; V=1 shows whole commands
+##   -j N              jobs; without it, one per processor
+
 CXX ?= g++
 BUILD ?= build
 BLAS ?= openblas
-CXXSTD := -std=c++20
 OPT ?= -O3
-WARN := -Wall -Wextra -Wno-psabi
-CPPFLAGS += -I. -isystem /usr/include/stb $(DEFS)
-CXXFLAGS := $(CXXSTD) $(OPT) -g1 $(WARN) -fopenmp -ffp-contract=off -MMD -MP $(SANITIZE) $(EXTRA)
-LDLIBS := -lz
-ifeq ($(BLAS),openblas)
-DEFS += -DVMOE_OPENBLAS
-LDLIBS += -lopenblas
+CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-14 clang-format))
+
+ifeq ($(MAKELEVEL),0)
+ifeq ($(filter -j% --jobs%,$(MAKEFLAGS) $(shell printenv MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+endif
 endif
 
-FOLDERS := tensor autograd nn moe data train cli
-ISAS := baseline avx2 avx512
+# --- Flags -----------------------------------------------------------------------------------------------------------
+
+# Where DEPS has its headers and libraries: a plain prefix, or one that Debian packages were unpacked into.
+DEPS_INCLUDE := $(if $(DEPS),$(wildcard $(addprefix $(DEPS)/,include include/stb include/openblas usr/include \
+  usr/include/stb usr/include/*-linux-gnu usr/include/*-linux-gnu/openblas-*)))
+DEPS_LIB := $(if $(DEPS),$(wildcard $(addprefix $(DEPS)/,lib lib64 lib/*-linux-gnu usr/lib usr/lib64 \
+  usr/lib/*-linux-gnu usr/lib/*-linux-gnu/openblas-*)))
+
+WARN := -Wall -Wextra -Wno-psabi
+INCLUDES := -I. $(addprefix -isystem ,$(STB) $(DEPS_INCLUDE) /usr/include/stb /usr/include/openblas)
+PREPROCESSOR_FLAGS := $(INCLUDES) $(CPPFLAGS) $(DEFS)
+# Plain files promise the same bits everywhere, hence no contraction to fused multiply-add.
+COMPILER_FLAGS := -std=c++20 $(OPT) -g1 $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -fno-trapping-math \
+  $(SANITIZE) $(EXTRA)
+LINKER_FLAGS := $(LDFLAGS) $(foreach dir,$(DEPS_LIB),-L$(dir) -Wl,-rpath,$(abspath $(dir)))
+LDLIBS := -lz
+ifeq ($(BLAS),openblas)
+PREPROCESSOR_FLAGS += -DVMOE_OPENBLAS
+LDLIBS += -lopenblas
+else ifneq ($(BLAS),none)
+$(error BLAS is '$(BLAS)'; it must be openblas or none)
+endif
+
+# The fast kernels are one source file, compiled once per instruction set and chosen from when the program starts.
+MACHINE := $(shell $(CXX) -dumpmachine 2>/dev/null || uname -m)
+ISAS := baseline $(if $(filter x86_64% amd64%,$(MACHINE)),avx2 avx512)
 ISA_baseline :=
 ISA_avx2 := -mavx2 -mfma
 ISA_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
+KERNEL_FLAGS := -ffp-contract=fast
 
-sources = $(filter-out tensor/kernels/vector.cpp,$(wildcard $(1)/*.cpp $(1)/*/*.cpp))
-objects = $(patsubst %.cpp,$(BUILD)/%.o,$(call sources,$(1)))
+# --- Sources and programs --------------------------------------------------------------------------------------------
+
+FOLDERS := tensor autograd nn moe data train cli
+
+sources = $(filter-out tensor/kernels/vector.cpp,$(sort $(wildcard $(1)/*.cpp $(1)/*/*.cpp)))
+to_objects = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
+objects = $(call to_objects,$(call sources,$(1)))
 KERNEL_OBJECTS := $(foreach isa,$(ISAS),$(BUILD)/tensor/kernels/vector_$(isa).o)
-# Objects of each layer and all below it.
+# Objects of each layer and all below it: a test program that reaches further up does not link.
 UP_tensor := $(call objects,tensor) $(KERNEL_OBJECTS)
 UP_autograd := $(UP_tensor) $(call objects,autograd)
 UP_nn := $(UP_autograd) $(call objects,nn)
@@ -30,31 +76,105 @@ UP_moe := $(UP_nn) $(call objects,moe)
 UP_data := $(UP_tensor) $(call objects,data)
 UP_train := $(UP_moe) $(call objects,data) $(call objects,train)
 UP_cli := $(UP_train) $(filter-out $(BUILD)/cli/main.o,$(call objects,cli))
+UP_tools :=
 
-TESTS := $(foreach f,$(FOLDERS),$(if $(wildcard tests/$(f)/*.cpp),$(BUILD)/tests/$(f)_tests))
+TEST_FOLDERS := $(foreach f,$(FOLDERS) tools,$(if $(wildcard tests/$(f)/*.cpp),$(f)))
+TEST_SOURCES := tests/main.cpp $(foreach f,$(TEST_FOLDERS) support,$(wildcard tests/$(f)/*.cpp))
+TESTS := $(TEST_FOLDERS:%=$(BUILD)/tests/%_tests)
+OBJECTS := $(UP_cli) $(BUILD)/cli/main.o $(call to_objects,$(TEST_SOURCES))
 
 all: $(BUILD)/vmoe
+tests: $(TESTS)
 
-$(BUILD)/vmoe: $(UP_cli) $(BUILD)/cli/main.o
-	$(CXX) $(CXXFLAGS) -o $@ $^ $(LDLIBS)
+# --- Settings and file lists: a stamp changes only when its text does ------------------------------------------------
+
+SETTINGS = $(CXX) $(shell $(CXX) -dumpversion 2>/dev/null) $(PREPROCESSOR_FLAGS) $(COMPILER_FLAGS) $(LINKER_FLAGS) \
+  $(LDLIBS) $(KERNEL_FLAGS) $(foreach isa,$(ISAS),$(isa): $(ISA_$(isa)))
+quoted = '$(subst ','\'',$(strip $(1)))'
+PROBE = CXX=$(call quoted,$(CXX)) CPPFLAGS=$(call quoted,$(PREPROCESSOR_FLAGS)) \
+  LDFLAGS=$(call quoted,$(LINKER_FLAGS)) SANITIZE=$(call quoted,$(SANITIZE)) BLAS=$(BLAS) sh tools/deps.sh
+
+# Everything that is compiled depends on the settings; new settings are looked at before they are used.
+$(BUILD)/settings: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call quoted,$(SETTINGS)) | cmp -s - $@ || \
+	  { $(PROBE) check program && printf '%s\n' $(call quoted,$(SETTINGS)) >$@; }
+
+# Programs are linked anew when a source file comes or goes.
+$(BUILD)/sources: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(sort $(OBJECTS)) | cmp -s - $@ || printf '%s\n' $(sort $(OBJECTS)) >$@
+
+# --- Rules -----------------------------------------------------------------------------------------------------------
+
+say = $(if $(V),,@echo '  $(1) $(2)';)
+link = $(CXX) $(COMPILER_FLAGS) -o $@ $(filter %.o,$^) $(LINKER_FLAGS) $(LDLIBS)
+compile = mkdir -p $(@D) && $(CXX) $(PREPROCESSOR_FLAGS) $(COMPILER_FLAGS) -MMD -MP
+
+$(BUILD)/vmoe: $(UP_cli) $(BUILD)/cli/main.o $(BUILD)/sources
+	$(call say,link   ,$@)$(link)
 
 define test_program
-$(BUILD)/tests/$(1)_tests: $(BUILD)/tests/main.o $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/$(1)/*.cpp)) $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/support/*.cpp)) $(UP_$(1))
-	$$(CXX) $$(CXXFLAGS) -o $$@ $$^ $$(LDLIBS)
+$(BUILD)/tests/$(1)_tests: $(BUILD)/tests/main.o $(call to_objects,$(wildcard tests/$(1)/*.cpp tests/support/*.cpp)) \
+  $(UP_$(1)) $(BUILD)/sources
+	$$(call say,link   ,$$@)$$(link)
 endef
-$(foreach f,$(FOLDERS),$(eval $(call test_program,$(f))))
+$(foreach f,$(FOLDERS) tools,$(eval $(call test_program,$(f))))
 
-$(BUILD)/%.o: %.cpp
-	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
+$(BUILD)/%.o: %.cpp $(BUILD)/settings
+	$(call say,compile,$<)$(compile) -c -o $@ $<
 
-$(BUILD)/tensor/kernels/vector_%.o: tensor/kernels/vector.cpp
-	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -ffp-contract=fast $(ISA_$*) -DVMOE_ISA=$* -c -o $@ $<
+$(KERNEL_OBJECTS): $(BUILD)/tensor/kernels/vector_%.o: tensor/kernels/vector.cpp $(BUILD)/settings
+	$(call say,compile,$< for $*)$(compile) $(KERNEL_FLAGS) $(ISA_$*) -DVMOE_ISA=$* -c -o $@ $<
 
-tests: $(TESTS)
-test: $(TESTS)
-	@for t in $(TESTS); do echo "== $$t"; $$t || exit 1; done
+-include $(OBJECTS:.o=.d)
 
-.PHONY: all tests test
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# --- Jobs ------------------------------------------------------------------------------------------------------------
+
+help:
+	@sed -n 's/^## \{0,1\}//p' Makefile
+
+# Packages are installed before the build is planned: the plan asks the compiler for its machine.
+demo:
+	@$(PROBE) install program
+	@$(MAKE) --no-print-directory all
+	@VMOE=$(BUILD)/vmoe sh tools/demo.sh
+
+test:
+	@$(PROBE) install tests
+	@$(MAKE) --no-print-directory run-tests
+
+run-tests: tests all
+	@VMOE=$(BUILD)/vmoe sh tools/run_tests.sh $(TESTS)
+
+check-f64:
+	@$(PROBE) check tests
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-f64 BLAS=none DEFS=-DVMOE_F64 run-f64
+
+F64_TESTS := $(foreach f,autograd nn moe,$(filter %/$(f)_tests,$(TESTS)))
+run-f64: $(F64_TESTS)
+	@sh tools/run_tests.sh $(F64_TESTS)
+
+asan: SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+tsan: SANITIZERS := -fsanitize=thread
+tsan: export TSAN_OPTIONS ?= ignore_noninstrumented_modules=1
+asan tsan:
+	@SANITIZE=$(call quoted,$(SANITIZERS)) $(MAKE) --no-print-directory BUILD=$(BUILD)-$@ OPT=-O1 checked-tests
+
+checked-tests:
+	@$(PROBE) check tests
+	@$(MAKE) --no-print-directory run-tests
+
+FORMATTED = $(sort $(shell find $(FOLDERS) capi bench tests tools -name '*.h' -o -name '*.cpp' 2>/dev/null))
+format:
+	@$(CLANG_FORMAT) -i $(FORMATTED)
+check-format:
+	@$(CLANG_FORMAT) --version
+	@$(CLANG_FORMAT) --dry-run --Werror $(FORMATTED) && echo 'All $(words $(FORMATTED)) files are formatted.'
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-f64 $(BUILD)-asan $(BUILD)-tsan
+
+.PHONY: all tests test run-tests demo check-f64 run-f64 asan tsan checked-tests format check-format clean help FORCE
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
