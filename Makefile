@@ -17,6 +17,7 @@
 ##   OPT=-O1 EXTRA=... optimisation level, more compiler flags; V=1 shows whole commands
 ##   -j N              jobs; without it, one per processor
 
+MAKEFLAGS += --no-builtin-rules
 CXX ?= g++
 BUILD ?= build
 BLAS ?= openblas

@@ -2,6 +2,7 @@
 // Threads that share the work inside one op (for a single image, where there are no lanes to hand out).
 
 #include <atomic>
+#include <exception>
 #include <functional>
 
 namespace vmoe {
@@ -42,13 +43,16 @@ class Team {
   void serve();
 
   int threads_;
+  int workers_ = 0;  // threads of the region besides the leader (OpenMP may grant fewer than asked for)
   bool leading_ = false;
   Job job_;
   std::atomic<unsigned> ticket_{0};  // counts jobs; workers wait for it to change
-  std::atomic<int> next_{0};
-  std::atomic<int> busy_{0};  // workers that have not yet finished the current job
+  unsigned first_ticket_ = 0;        // its value when the region opens
+  std::atomic<int> next_{0};         // next piece to take
+  std::atomic<int> busy_{0};         // workers that have not yet finished the current job
   std::atomic<bool> over_{false};
   std::atomic<bool> failed_{false};
+  std::exception_ptr error_;  // of the first piece that failed
 };
 
 }  // namespace vmoe

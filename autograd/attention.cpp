@@ -1,0 +1,138 @@
+// Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762), fused per head: the scores of one head live in
+// cache only, and the backward pass reads the probabilities that the forward pass kept.
+
+#include <cmath>
+
+#include "autograd/ops.h"
+#include "tensor/matmul.h"
+
+namespace vmoe {
+
+namespace {
+
+// One head of one image inside qkv [B, T, 3 D]: query, key and value have rows of `row` = 3 D numbers.
+struct Head {
+  int64_t tokens, size;  // T, d = D/H
+  int64_t row;
+  real factor;  // 1 / sqrt(d)
+};
+
+// C [m, n] (+)= A B: A and B with any strides, C with rows at distance c_row.
+struct Operand {
+  const real* data;
+  int64_t row, column;
+};
+
+void product(Arena& arena, int64_t m, int64_t n, int64_t k, Operand a, Operand b, real* c, int64_t c_row) {
+  const Arena::Mark mark = arena.mark();
+  const real* packed = pack_in(arena, k, n, b.data, b.row, b.column);
+  kernels().gemm({.m = m, .n = n, .k = k, .a = a.data, .a_row = a.row, .a_column = a.column, .b = packed, .c = c,
+                  .c_row = c_row, .add = false, .bias = nullptr});
+  arena.release(mark);
+}
+
+// P [T, T] = softmax(Q K^T / sqrt d);  Y = P V into y, rows at distance `y_row`.
+void forward(Arena& arena, const Head& h, const real* q, const real* k, const real* v, real* p, real* y,
+             int64_t y_row) {
+  product(arena, h.tokens, h.tokens, h.size, {q, h.row, 1}, {k, 1, h.row}, p, h.tokens);
+  kernels().softmax(h.tokens, h.tokens, h.tokens, h.factor, p, p);
+  product(arena, h.tokens, h.size, h.tokens, {p, h.tokens, 1}, {v, h.row, 1}, y, y_row);
+}
+
+// dV = P^T dY;  dP = dY V^T;  dS = P (dP - <dP, P>) / sqrt d;  dQ = dS K;  dK = dS^T Q.
+// q, k, v and dq, dk, dv lie alike; dq, dk, dv are overwritten.
+void backward(Arena& arena, const Head& h, const real* q, const real* k, const real* v, const real* p,
+              const real* dy, int64_t dy_row, real* dq, real* dk, real* dv) {
+  const Arena::Mark mark = arena.mark();
+  const int64_t tokens = h.tokens;
+  real* ds = arena.allocate<real>(tokens * tokens);
+  // A factor that is read down its columns is turned first: the kernel wants rows.
+  real* turned = arena.allocate<real>(tokens * tokens);
+  kernels().transpose(tokens, tokens, p, tokens, turned, tokens);
+  product(arena, tokens, h.size, tokens, {turned, tokens, 1}, {dy, dy_row, 1}, dv, h.row);
+  product(arena, tokens, tokens, h.size, {dy, dy_row, 1}, {v, 1, h.row}, ds, tokens);
+  kernels().softmax_backward(tokens, tokens, tokens, h.factor, p, ds, ds, false);
+  product(arena, tokens, h.size, tokens, {ds, tokens, 1}, {k, h.row, 1}, dq, h.row);
+  kernels().transpose(tokens, tokens, ds, tokens, turned, tokens);
+  product(arena, tokens, h.size, tokens, {turned, tokens, 1}, {q, h.row, 1}, dk, h.row);
+  arena.release(mark);
+}
+
+}  // namespace
+
+Var attention(Tape& tape, Var qkv, int heads) {
+  const Tensor X = tape.value(qkv);
+  const int64_t batch = X.dim(0), tokens = X.dim(1), width = X.dim(2) / 3, size = width / heads;
+  require_shape("attention: qkv", X.shape, {batch, tokens, 3 * heads * size});
+  const Head head{tokens, size, 3 * width, 1 / std::sqrt(static_cast<real>(size))};
+  const Tensor y = tape.allocate({batch, tokens, width});
+  const Tensor p = tape.allocate({batch, heads, tokens, tokens});
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t h = 0; h < heads; ++h) {
+      const real* q = X.data + b * tokens * 3 * width + h * size;
+      forward(tape.arena(), head, q, q + width, q + 2 * width, p.data + (b * heads + h) * tokens * tokens,
+              y.data + b * tokens * width + h * size, width);
+    }
+  }
+  return tape.record(y, {qkv}, [=](Tape& tape, Tensor dy) {
+    const auto [dx, fresh] = tape.grad_target(qkv);
+    const Arena::Mark mark = tape.arena().mark();
+    const Tensor d = fresh ? dx : tape.allocate(X.shape);
+    for (int64_t b = 0; b < batch; ++b) {
+      for (int64_t h = 0; h < heads; ++h) {
+        const int64_t at = b * tokens * 3 * width + h * size;
+        const real* q = X.data + at;
+        real* dq = d.data + at;
+        backward(tape.arena(), head, q, q + width, q + 2 * width, p.data + (b * heads + h) * tokens * tokens,
+                 dy.data + b * tokens * width + h * size, width, dq, dq + width, dq + 2 * width);
+      }
+    }
+    if (!fresh) kernels().add(d.count(), dx.data, d.data, dx.data);
+    tape.arena().release(mark);
+  });
+}
+
+// y[b*H + h, t, i] = qkv[b, t, part*D + h*d + i]        a copy; the gradient goes the same way back
+Var split_heads(Tape& tape, Var qkv, int heads, int part) {
+  const Tensor X = tape.value(qkv);
+  const int64_t batch = X.dim(0), tokens = X.dim(1), width = X.dim(2) / 3, size = width / heads;
+  require_shape("split_heads: qkv", X.shape, {batch, tokens, 3 * heads * size});
+  const Tensor y = tape.allocate({batch * heads, tokens, size});
+  const auto place = [=](int64_t b, int64_t h, int64_t t) {
+    return (b * tokens + t) * 3 * width + part * width + h * size;
+  };
+  for (int64_t row = 0; row < batch * heads * tokens; ++row) {
+    const int64_t t = row % tokens, h = row / tokens % heads, b = row / tokens / heads;
+    kernels().scale(size, 1, X.data + place(b, h, t), y.data + row * size);
+  }
+  return tape.record(y, {qkv}, [=](Tape& tape, Tensor dy) {
+    const Tensor dx = tape.grad(qkv);
+    for (int64_t row = 0; row < batch * heads * tokens; ++row) {
+      const int64_t t = row % tokens, h = row / tokens % heads, b = row / tokens / heads;
+      kernels().axpy(size, 1, dy.data + row * size, dx.data + place(b, h, t));
+    }
+  });
+}
+
+// y[b, t, h*d + i] = x[b*H + h, t, i]
+Var merge_heads(Tape& tape, Var x, int heads) {
+  const Tensor X = tape.value(x);
+  const int64_t batch = X.dim(0) / heads, tokens = X.dim(1), size = X.dim(2);
+  require_shape("merge_heads", X.shape, {batch * heads, tokens, size});
+  const Tensor y = tape.allocate({batch, tokens, heads * size});
+  const auto place = [=](int64_t row) {
+    const int64_t t = row % tokens, h = row / tokens % heads, b = row / tokens / heads;
+    return ((b * tokens + t) * heads + h) * size;
+  };
+  for (int64_t row = 0; row < X.shape.rows(); ++row) {
+    kernels().scale(size, 1, X.data + row * size, y.data + place(row));
+  }
+  return tape.record(y, {x}, [=](Tape& tape, Tensor dy) {
+    const Tensor dx = tape.grad(x);
+    for (int64_t row = 0; row < X.shape.rows(); ++row) {
+      kernels().axpy(size, 1, dy.data + place(row), dx.data + row * size);
+    }
+  });
+}
+
+}  // namespace vmoe

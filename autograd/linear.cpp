@@ -1,0 +1,116 @@
+// Linear layers and batched products.
+
+#include "autograd/ops.h"
+#include "tensor/matmul.h"
+
+namespace vmoe {
+
+namespace {
+
+// W [O, I] in panels for y = x W^T: the shared copy, or packed here for a weight that is not a parameter.
+const real* forward_panels(Tape& tape, Var weight, int64_t out, int64_t in) {
+  if (const PackedWeight* packed = tape.packed(weight)) return packed->forward;
+  return pack_in(tape.arena(), in, out, tape.value(weight).data, 1, in);
+}
+
+const real* backward_panels(Tape& tape, Var weight, int64_t out, int64_t in) {
+  const PackedWeight* packed = tape.packed(weight);
+  if (packed && packed->backward) return packed->backward;
+  return pack_in(tape.arena(), out, in, tape.value(weight).data, in, 1);
+}
+
+// x's shape with another last dimension.
+Shape with_last(const Shape& shape, int64_t last) {
+  switch (shape.rank()) {
+    case 1: return {last};
+    case 2: return {shape[0], last};
+    case 3: return {shape[0], shape[1], last};
+    default: return {shape[0], shape[1], shape[2], last};
+  }
+}
+
+}  // namespace
+
+// y = x W^T + b          x [R, I]  W [O, I]  b [O]  y [R, O]
+// dx += dy W             [R, O] x [O, I] -> [R, I]
+// dW += dy^T x           [O, R] x [R, I] -> [O, I]
+// db += sum over rows of dy
+Var linear(Tape& tape, Var x, Var weight, Var bias) {
+  const Tensor X = tape.value(x), W = tape.value(weight);
+  const int64_t rows = X.shape.rows(), in = X.dim(-1), out = W.dim(0);
+  if (W.count() != out * in) require_shape("linear: weight", W.shape, {out, in});
+  if (bias) require_shape("linear: bias", tape.value(bias).shape, {out});
+  const Tensor y = tape.allocate(with_last(X.shape, out));
+  multiply(tape.team(), {.m = rows, .n = out, .k = in, .a = X.data, .a_row = in, .a_column = 1,
+                         .b = forward_panels(tape, weight, out, in), .c = y.data, .c_row = out, .add = false,
+                         .bias = bias ? tape.value(bias).data : nullptr});
+  return tape.record(y, {x, weight, bias}, [=](Tape& tape, Tensor dy) {
+    if (tape.wants_grad(x)) {
+      const auto [dx, fresh] = tape.grad_target(x);
+      multiply(tape.team(), {.m = rows, .n = in, .k = out, .a = dy.data, .a_row = out, .a_column = 1,
+                             .b = backward_panels(tape, weight, out, in), .c = dx.data, .c_row = in, .add = !fresh,
+                             .bias = nullptr});
+    }
+    if (tape.wants_grad(weight)) {
+      add_weight_gradient(tape.arena(), rows, out, in, dy.data, X.data, tape.grad(weight).data);
+    }
+    if (tape.wants_grad(bias)) kernels().add_rows(rows, out, dy.data, tape.grad(bias).data);
+  });
+}
+
+namespace {
+
+// One matrix of a batch: element (i, j) at data[i * row + j * column].
+struct Strided {
+  const real* data;
+  int64_t row, column;
+  Strided transposed() const { return {data, column, row}; }
+};
+
+// C [m, n] (+)= A B for one item of a batch.
+void product(Arena& arena, int64_t m, int64_t n, int64_t k, Strided a, Strided b, real* c, bool add) {
+  const Arena::Mark mark = arena.mark();
+  const real* packed = pack_in(arena, k, n, b.data, b.row, b.column);
+  kernels().gemm({.m = m, .n = n, .k = k, .a = a.data, .a_row = a.row, .a_column = a.column, .b = packed, .c = c,
+                  .c_row = n, .add = add, .bias = nullptr});
+  arena.release(mark);
+}
+
+// C = A B per item; B is stored [N, K] if `b_transposed`.
+// dA += dC B^T      dB += A^T dC   (stored transposed: dB^T += dC^T A)
+Var batched_product(Tape& tape, const char* name, Var a, Var b, bool b_transposed) {
+  const Tensor A = tape.value(a), B = tape.value(b);
+  const int64_t batch = A.dim(0), m = A.dim(1), k = A.dim(2), n = b_transposed ? B.dim(1) : B.dim(2);
+  require_shape(name, B.shape, b_transposed ? Shape{batch, n, k} : Shape{batch, k, n});
+  const Tensor c = tape.allocate({batch, m, n});
+  const auto b_item = [=](int64_t i) {
+    return b_transposed ? Strided{B.data + i * n * k, 1, k} : Strided{B.data + i * n * k, n, 1};
+  };
+  const auto a_item = [=](int64_t i) { return Strided{A.data + i * m * k, k, 1}; };
+  for (int64_t i = 0; i < batch; ++i) {
+    product(tape.arena(), m, n, k, a_item(i), b_item(i), c.data + i * m * n, false);
+  }
+  return tape.record(c, {a, b}, [=](Tape& tape, Tensor dc) {
+    for (int64_t i = 0; i < batch; ++i) {
+      const Strided dC{dc.data + i * m * n, n, 1};
+      if (tape.wants_grad(a)) {
+        product(tape.arena(), m, k, n, dC, b_item(i).transposed(), tape.grad(a).data + i * m * k, true);
+      }
+      if (!tape.wants_grad(b)) continue;
+      real* db = tape.grad(b).data + i * n * k;
+      if (b_transposed) {
+        product(tape.arena(), n, k, m, dC.transposed(), a_item(i), db, true);
+      } else {
+        product(tape.arena(), k, n, m, a_item(i).transposed(), dC, db, true);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+Var matmul(Tape& tape, Var a, Var b) { return batched_product(tape, "matmul", a, b, false); }
+
+Var matmul_transposed(Tape& tape, Var a, Var b) { return batched_product(tape, "matmul_transposed", a, b, true); }
+
+}  // namespace vmoe

@@ -1,0 +1,42 @@
+// The fast kernels of one instruction set: VMOE_ISA names it, the compiler's flags say which it is.
+#ifndef VMOE_F64
+
+#include "tensor/kernels/tables.h"
+#include "tensor/kernels/vector_gemm.h"
+#include "tensor/kernels/vector_rows.h"
+#include "tensor/kernels/vector_type.h"
+
+#define VMOE_JOIN(a, b) a##b
+#define VMOE_TABLE(isa) VMOE_JOIN(kKernels_, isa)
+#define VMOE_STRING(text) #text
+#define VMOE_NAME(isa) VMOE_STRING(isa)
+
+namespace vmoe {
+
+const Kernels VMOE_TABLE(VMOE_ISA) = {
+    .name = VMOE_NAME(VMOE_ISA),
+    .panel = kPanel,
+    .pack = pack,
+    .transpose = transpose,
+    .gemm = gemm,
+    .add = add,
+    .axpy = axpy,
+    .scale = scale,
+    .mul = mul,
+    .add_rows = add_rows,
+    .dot = dot,
+    .sum_of_squares = sum_of_squares,
+    .layer_norm = layer_norm,
+    .layer_norm_backward = layer_norm_backward,
+    .gelu = gelu,
+    .gelu_backward = gelu_backward,
+    .gelu_tanh = gelu_tanh,
+    .gelu_tanh_backward = gelu_tanh_backward,
+    .softmax = softmax,
+    .softmax_backward = softmax_backward,
+    .adamw = adamw,
+};
+
+}  // namespace vmoe
+
+#endif

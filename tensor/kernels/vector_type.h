@@ -1,0 +1,126 @@
+#pragma once
+// The fixed-width vector type of one instruction set, and the elementary functions on it. Included only by
+// vector.cpp, which is compiled once per instruction set; everything is internal to that file, so that no code of
+// a wider set can leak into the rest of the program.
+
+#include <cstdint>
+#include <cstring>
+
+namespace vmoe {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+constexpr int kWidth = kVectorBytes / 4;  // numbers in a vector
+
+using Vec = float __attribute__((vector_size(kVectorBytes)));
+using IntVec = int32_t __attribute__((vector_size(kVectorBytes)));
+using Quad = float __attribute__((vector_size(16)));
+
+inline Vec load(const float* p) {
+  Vec v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+inline void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
+
+inline Vec splat(float x) { return x - Vec{}; }
+
+// The first `count` < kWidth numbers, the rest zero.
+inline Vec load_part(const float* p, int64_t count) {
+  Vec v{};
+  std::memcpy(&v, p, count * sizeof(float));
+  return v;
+}
+
+inline void store_part(float* p, Vec v, int64_t count) { std::memcpy(p, &v, count * sizeof(float)); }
+
+// Sum of the numbers of a vector: halves are added until one is left, always in this order.
+inline float sum(Vec v) {
+  float part[kWidth];
+  store(part, v);
+  for (int half = kWidth / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) part[i] += part[i + half];
+  }
+  return part[0];
+}
+
+inline float largest(Vec v) {
+  float part[kWidth];
+  store(part, v);
+  float most = part[0];
+  for (int i = 1; i < kWidth; ++i) most = part[i] > most ? part[i] : most;
+  return most;
+}
+
+inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
+inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
+
+inline Vec absolute(Vec x) {
+  const IntVec bits = reinterpret_cast<IntVec>(x) & 0x7fffffff;
+  return reinterpret_cast<Vec>(bits);
+}
+
+// |x| with the sign of s.
+inline Vec with_sign(Vec x, Vec s) {
+  const IntVec sign = reinterpret_cast<IntVec>(s) & static_cast<int32_t>(0x80000000);
+  return reinterpret_cast<Vec>(reinterpret_cast<IntVec>(absolute(x)) | sign);
+}
+
+// e^x: x = k ln 2 + r with |r| <= ln 2 / 2, a polynomial for e^r, and k added to the exponent. Results below 2^-126
+// are 0; above 88 the argument counts as 88. NaN stays NaN. At most 2 ulp from the exact value.
+inline Vec exp(Vec x) {
+  const Vec rounder = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest whole number
+  const Vec bounded = min(x, splat(88.0f));
+  const Vec shifted = bounded * 1.44269504f + rounder;
+  const Vec k = shifted - rounder;
+  const Vec r = (bounded - k * 0.693359375f) - k * -2.12194440e-4f;
+  Vec p = r * (1.0f / 5040) + (1.0f / 720);
+  p = p * r + (1.0f / 120);
+  p = p * r + (1.0f / 24);
+  p = p * r + (1.0f / 6);
+  p = p * r + 0.5f;
+  p = p * r * r + r + 1.0f;
+  const IntVec exponent = (reinterpret_cast<IntVec>(shifted) - 0x4b400000) << 23;
+  const Vec y = reinterpret_cast<Vec>(reinterpret_cast<IntVec>(p) + exponent);
+  const Vec bounded_below = x < splat(-87.0f) ? Vec{} : y;
+  return x == x ? bounded_below : x;
+}
+
+// erfc(|z|) / e^(-z^2) as a polynomial in t = 1 / (1 + |z| / 2), fitted to 2e-10 (weighted by e^(-z^2)).
+inline Vec scaled_erfc(Vec z) {
+  const Vec t = 1.0f / (1.0f + 0.5f * absolute(z));
+  Vec p = t * -5.712499003e-02f + 3.775864569e-01f;
+  p = p * t + -9.783203255e-01f;
+  p = p * t + 1.127888965e+00f;
+  p = p * t + -4.930993139e-01f;
+  p = p * t + 5.180924449e-01f;
+  p = p * t + 2.136562355e-01f;
+  p = p * t + 2.919375771e-01f;
+  return p * t + -6.170501716e-04f;
+}
+
+// Phi(x), the normal distribution function, within 1e-7; `density` becomes e^(-x^2 / 2).
+inline Vec normal_cdf(Vec x, Vec& density) {
+  density = exp(x * x * -0.5f);
+  const Vec tail = 0.5f * density * scaled_erfc(x * 0.70710678f);
+  return x < Vec{} ? tail : 1.0f - tail;
+}
+
+// tanh x within 2e-7: by e^(-2|x|), near 0 (where that cancels) by its series.
+inline Vec tanh(Vec x) {
+  const Vec a = absolute(x), t = exp(-2.0f * a), square = x * x;
+  const Vec far = with_sign((1.0f - t) / (1.0f + t), x);
+  const Vec near = x * (1.0f - square * (0.33333333f - square * (0.13333333f - square * 0.053968254f)));
+  const Vec result = a < splat(0.2f) ? near : far;
+  return x == x ? result : x;
+}
+
+}  // namespace
+}  // namespace vmoe

@@ -1,0 +1,85 @@
+#include "tensor/parameter_store.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+
+#include "tensor/random.h"
+
+namespace vmoe {
+
+namespace {
+
+constexpr int64_t kAlign = 16;  // numbers: every parameter starts on a cache line
+
+int64_t aligned(int64_t count) { return (count + kAlign - 1) / kAlign * kAlign; }
+
+void draw(const Init& init, Tensor values, Random random) {
+  for (real& value : values) {
+    switch (init.kind) {
+      case Init::Kind::zeros: value = 0; break;
+      case Init::Kind::constant: value = static_cast<real>(init.scale); break;
+      case Init::Kind::uniform: value = static_cast<real>(random.uniform(-init.scale, init.scale)); break;
+      case Init::Kind::normal: value = static_cast<real>(init.scale * random.normal()); break;
+      case Init::Kind::truncated_normal: {
+        double x = random.normal();
+        while (x < -2 || x > 2) x = random.normal();
+        value = static_cast<real>(init.scale * x);
+        break;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void ParameterStore::FreeAligned::operator()(real* block) const { std::free(block); }
+
+ParamId ParameterStore::add(std::string name, Shape shape, Role role, Init init, int experts) {
+  if (block_) throw Error(ExitCode::internal, "parameter '" + name + "' is added after the block was laid out");
+  if (find(name)) throw Error(ExitCode::internal, "parameter '" + name + "' is added twice");
+  if (experts > 0 && shape[0] != experts) {
+    throw ShapeError("parameter '" + name + "' stacks " + std::to_string(experts) + " experts, but has shape " +
+                     to_string(shape));
+  }
+  parameters_.push_back({std::move(name), shape, role, init, experts, 0});
+  return {count() - 1};
+}
+
+void ParameterStore::allocate() {
+  int64_t offset = 0;
+  for (const bool stacked : {false, true}) {
+    for (Parameter& parameter : parameters_) {
+      if ((parameter.experts > 0) != stacked) continue;
+      parameter.offset = offset;
+      offset += aligned(parameter.shape.count());
+    }
+    if (!stacked) dense_size_ = offset;
+  }
+  size_ = offset;
+  const size_t bytes = static_cast<size_t>(std::max(size_, kAlign)) * sizeof(real);
+  block_.reset(static_cast<real*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64)));
+  if (!block_) throw std::bad_alloc();
+  std::fill(block_.get(), block_.get() + size_, real{0});
+}
+
+void ParameterStore::initialise(uint64_t seed) {
+  for (int i = 0; i < count(); ++i) {
+    draw(parameters_[i].init, value({i}), Random(seed, Stream::init, 0, static_cast<uint32_t>(i)));
+  }
+}
+
+ParamId ParameterStore::find(const std::string& name) const {
+  for (int i = 0; i < count(); ++i) {
+    if (parameters_[i].name == name) return {i};
+  }
+  return {};
+}
+
+int64_t ParameterStore::parameter_count() const {
+  int64_t total = 0;
+  for (const Parameter& parameter : parameters_) total += parameter.shape.count();
+  return total;
+}
+
+}  // namespace vmoe
