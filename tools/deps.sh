@@ -126,44 +126,44 @@ system() {  # debian, fedora, arch, brew or unknown
   esac
 }
 
-line_for() {
+line_for() {  # for system $1; $sudo goes before each command
   case $1 in
-    debian) echo "apt-get update && apt-get install -y --no-install-recommends$(packages 1)" ;;
-    fedora) echo "dnf install -y$(packages 2)" ;;
-    arch) echo "pacman -S --needed --noconfirm$(packages 3)" ;;
+    debian) echo "${sudo}apt-get update && ${sudo}apt-get install -y --no-install-recommends$(packages 1)" ;;
+    fedora) echo "${sudo}dnf install -y$(packages 2)" ;;
+    arch) echo "${sudo}pacman -S --needed --noconfirm$(packages 3)" ;;
     brew) echo "brew install$(packages 4)" ;;
   esac
 }
 
 advise() {
-  echo "vmoe: missing:$(packages 1) (Debian's names). Install with"
+  sudo="sudo "
+  [ "$(id -u)" != 0 ] || sudo=
+  echo "vmoe: the build lacks:$(echo " $missing" | sed "s/ compiler/ a C++20 compiler ('$CXX' is none)/; s/  */ /g; s/ $//")"
   case $(system) in
-    debian) echo "    $(line_for debian)" ;;
-    fedora) echo "    $(line_for fedora)    # Fedora, untested" ;;
-    arch) echo "    $(line_for arch)    # Arch, untested" ;;
-    brew) echo "    $(line_for brew)    # Homebrew, untested; then make CXX=g++-VERSION DEPS=\$(brew --prefix)" ;;
+    debian) echo "  $(line_for debian)" ;;
+    fedora) echo "  $(line_for fedora)    # Fedora, untested" ;;
+    arch) echo "  $(line_for arch)    # Arch, untested" ;;
+    brew) echo "  $(line_for brew)    # Homebrew, untested" ;;
     *)
-      echo "    $(line_for debian)    # Debian 12"
-      echo "    $(line_for fedora)    # Fedora, untested"
-      echo "    $(line_for arch)    # Arch, untested"
-      echo "    $(line_for brew)    # Homebrew, untested" ;;
+      echo "  $(line_for debian)    # Debian 12"
+      echo "  $(line_for fedora)    # Fedora, untested"
+      echo "  $(line_for arch)    # Arch, untested"
+      echo "  $(line_for brew)    # Homebrew, untested" ;;
   esac
-  echo "as root, then run make again (make DEPS=PREFIX finds them in a prefix of your own; BLAS=none needs no OpenBLAS)."
+  echo "installs it. (DEPS=PREFIX looks in a prefix of your own as well; BLAS=none does without OpenBLAS.)"
 }
 
 install_missing() {
   case $(system) in debian | fedora | arch) ;; *) return 1 ;; esac
-  if [ "$(id -u)" = 0 ]; then
-    as_root=
-  elif sudo -n true 2>/dev/null; then
-    as_root="sudo -n"
-  else
-    return 1
+  sudo=
+  if [ "$(id -u)" != 0 ]; then
+    sudo -n true 2>/dev/null || return 1
+    sudo="sudo -n "
   fi
   line=$(line_for "$(system)")
   echo "vmoe: installing: $line" >&2
-  # `apt-get update` also fails when some other repository does; whether it was enough shows in the next probe.
-  $as_root env DEBIAN_FRONTEND=noninteractive sh -c "$(echo "$line" | sed 's/ && / ; /')" >&2 </dev/null
+  # `apt-get update` also fails when some unrelated repository does; whether it was enough shows in the next probe.
+  DEBIAN_FRONTEND=noninteractive sh -c "$(echo "$line" | sed 's/ && / ; /')" >&2 </dev/null
 }
 
 probe
