@@ -1,0 +1,57 @@
+#pragma once
+// The mixture of experts of a model, and the model as a whole.
+
+#include <string>
+#include <vector>
+
+#include "nn/config.h"
+
+namespace vmoe {
+
+/// What the router reads: the mean over patch tokens, or the class token.
+enum class RouterPool { mean, cls };
+
+/// The last `moe_layers` blocks have E expert MLPs each in place of their own; router "none" is a dense
+/// model, for which the other numbers mean nothing. As JSON an object with exactly these keys; moe_layers is
+/// "last:L".
+struct MoeConfig {
+  std::string router = "none";  // "none", or a name from moe/routers/table.h
+  int experts = 10;             // E
+  int top_k = 1;                // K <= E
+  int moe_layers = 2;           // L <= depth
+  RouterPool router_pool = RouterPool::mean;
+  std::vector<int> super_classes;   // [N]: the expert that class n belongs to; empty: no router loss
+  double super_class_weight = 0.3;  // of the router's loss beside the classifier's
+
+  bool is_dense() const { return router == "none"; }
+  bool operator==(const MoeConfig&) const = default;
+};
+
+/// Everything that decides a model's parameters and its arithmetic. As JSON {"vit": {...}, "moe": {...}}.
+struct ModelConfig {
+  VitConfig vit;
+  MoeConfig moe;
+
+  /// Blocks whose MLP is a mixture of experts.
+  int moe_blocks() const { return moe.is_dense() ? 0 : moe.moe_layers; }
+  bool operator==(const ModelConfig&) const = default;
+};
+
+const char* name_of(RouterPool pool);
+
+/// The L of "last:L". Throws UsageError if the text is something else.
+int parse_moe_layers(const std::string& text);
+
+/// What is wrong with a model, as one phrase with key, value and what would be right; empty if all is well.
+std::string problem_with(const ModelConfig& config);
+
+/// Throws UsageError "WHERE: PROBLEM" (flags and recipes).
+void validate(const ModelConfig& config, const std::string& where);
+
+nlohmann::ordered_json to_json(const ModelConfig& config);
+
+/// Reads and checks a model's configuration from a file. Throws InputError "WHERE: ..." for an unknown,
+/// missing or mistyped key and for everything `problem_with` finds.
+ModelConfig model_config_from_json(const nlohmann::ordered_json& json, const std::string& where);
+
+}  // namespace vmoe

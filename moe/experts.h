@@ -1,0 +1,27 @@
+#pragma once
+// The MLPs of E experts.
+
+#include <string>
+
+#include "moe/routing.h"
+#include "nn/mlp.h"
+
+namespace vmoe {
+
+/// E replicas of a block's MLP as stacked parameters NAME.fc1.weight [E, H, D], NAME.fc1.bias [E, H],
+/// NAME.fc2.weight [E, D, H], NAME.fc2.bias [E, D]. They start like dense MLPs, from independent draws.
+struct Experts {
+  ParamId fc1_weight, fc1_bias, fc2_weight, fc2_bias;
+  Activation activation;
+  double dropout_rate;
+  int layer;  // number of the dropout after the activation
+
+  Experts(ParameterStore& store, const std::string& name, const VitConfig& config, int experts, int layer);
+
+  /// y[u] = sum over the assignments of unit u of gate * expert(x[u]): x [U, T, D] -> [U, T, D] for U =
+  /// routing.units units of T tokens each (T = 1 where tokens are routed one by one). Only assigned units are
+  /// computed. Dropout takes unit u for image u of the chunk.
+  Var forward(Pass& pass, Var x, const Routing& routing) const;
+};
+
+}  // namespace vmoe

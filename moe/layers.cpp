@@ -1,0 +1,51 @@
+#include "moe/layers.h"
+
+namespace vmoe {
+
+namespace {
+
+LayerInfo router_layer(const ModelConfig& c) {
+  const int64_t weights = int64_t{c.moe.experts} * c.vit.dim;
+  return {"moe.router", {c.moe.experts}, weights, weights, 2 * weights};
+}
+
+LayerInfo experts_layer(const ModelConfig& c, int index) {
+  LayerInfo row = mlp_layer(c.vit, index);
+  row.name = "blocks." + std::to_string(index) + ".moe.experts";
+  row.active_params = row.params * c.moe.top_k;
+  row.flops *= c.moe.top_k;
+  row.params *= c.moe.experts;
+  return row;
+}
+
+}  // namespace
+
+std::vector<LayerInfo> layers(const ModelConfig& config) {
+  std::vector<LayerInfo> rows = layers(config.vit);
+  for (int i = config.vit.depth - config.moe_blocks(); i < config.vit.depth; ++i) {
+    const std::string name = mlp_layer(config.vit, i).name;
+    for (LayerInfo& row : rows) {
+      if (row.name == name) row = experts_layer(config, i);
+    }
+  }
+  if (config.moe_blocks() == 0) return rows;
+  const std::string first = "blocks." + std::to_string(config.vit.depth - config.moe_blocks()) + ".attn";
+  for (auto row = rows.begin(); row != rows.end(); ++row) {
+    if (row->name != first) continue;
+    rows.insert(row, router_layer(config));
+    break;
+  }
+  return rows;
+}
+
+ModelSize size_of(const ModelConfig& config) {
+  ModelSize total;
+  for (const LayerInfo& row : layers(config)) {
+    total.params += row.params;
+    total.active_params += row.active_params;
+    total.flops += row.flops;
+  }
+  return total;
+}
+
+}  // namespace vmoe

@@ -1,0 +1,20 @@
+#pragma once
+// What a model with experts consists of, layer by layer.
+
+#include "moe/config.h"
+#include "nn/layers.h"
+
+namespace vmoe {
+
+/// The rows of a model in the order of the forward pass. Of the experts, K are active for one image.
+std::vector<LayerInfo> layers(const ModelConfig& config);
+
+/// Sums over the rows.
+struct ModelSize {
+  int64_t params = 0;
+  int64_t active_params = 0;
+  int64_t flops = 0;  // one image's forward pass, two per multiply-add, products only
+};
+ModelSize size_of(const ModelConfig& config);
+
+}  // namespace vmoe

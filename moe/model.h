@@ -1,0 +1,56 @@
+#pragma once
+// A whole model: a vision transformer, dense or with experts in its last blocks.
+
+#include <vector>
+
+#include "moe/config.h"
+#include "moe/experts.h"
+#include "moe/routers/table.h"
+#include "nn/vit.h"
+
+namespace vmoe {
+
+/// Mobile V-MoE (Daxberger et al. 2023, arXiv:2309.04354), or with router "none" the plain transformer:
+///
+///   images -> embed -> dense blocks --+--> blocks whose MLP is gate * expert(x) -> classify -> logits
+///                                     |            ^
+///                                     +-> router --+   one decision per image, used by all of these blocks
+///
+/// The router is one linear map moe.router.weight [E, D] of the layer norm (without parameters) of the mean
+/// over patch tokens of what leaves the last dense block (the embedding if all blocks have experts); the
+/// experts of block i are blocks.i.moe.experts.*. Many threads may call `forward` at once, each with its own
+/// tape.
+class Model {
+ public:
+  /// Lays out the parameters of a valid configuration, all zero. Throws std::bad_alloc if they do not fit.
+  explicit Model(const ModelConfig& config);
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  /// Draws the start values of a new model.
+  void initialise(uint64_t seed) { parameters_.initialise(seed); }
+
+  struct Output {
+    Var logits;                        // [B, N]
+    Var router_logits;                 // [B, E]; none for a dense model
+    const Routing* routing = nullptr;  // valid until the tape is reset; null for a dense model
+  };
+  /// Images [B, C, S, S] -> logits. On a tape that records nothing, memory does not grow with depth.
+  Output forward(Pass& pass, Var images, Choice choice = Choice::learned) const;
+
+  const ModelConfig& config() const { return config_; }
+  ParameterStore& parameters() { return parameters_; }
+  const ParameterStore& parameters() const { return parameters_; }
+
+ private:
+  const Routing& route(Pass& pass, Var tokens, Choice choice) const;
+
+  ModelConfig config_;
+  ParameterStore parameters_;
+  Vit vit_;
+  const Router* router_ = nullptr;  // null for a dense model
+  ParamId router_weight_;
+  std::vector<Experts> experts_;  // of the last blocks, in order
+};
+
+}  // namespace vmoe

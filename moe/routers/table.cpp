@@ -1,0 +1,31 @@
+#include "moe/routers/table.h"
+
+#include "moe/routers/image.h"
+#include "tensor/error.h"
+
+namespace vmoe {
+
+namespace {
+
+const Router kRouters[] = {
+    {"image", "image", "whole images to their top-k experts, one decision for all MoE blocks (Mobile V-MoE)",
+     "--experts E --top-k K --moe-layers last:L --router-pool mean|cls --super-classes FILE|coarse",
+     "E 10, K 1, L 2, mean, no super-classes", kImageRouterEquations, route_images},
+};
+
+}  // namespace
+
+std::span<const Router> routers() {
+  return kRouters;
+}
+
+const Router& find_router(const std::string& name) {
+  std::string names;
+  for (const Router& router : kRouters) {
+    if (name == router.name) return router;
+    names += std::string(names.empty() ? "" : ", ") + router.name;
+  }
+  throw UsageError("no router is called '" + name.substr(0, 60) + "'; known: none, " + names);
+}
+
+}  // namespace vmoe

@@ -1,0 +1,41 @@
+#pragma once
+// The table of routers: one row each, one file each.
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "moe/routing.h"
+
+namespace vmoe {
+
+/// Who chooses the experts of a unit. `even` gives unit number n the experts n, n+1, .. (mod E) whatever the
+/// router thinks, with the router's gates: for benchmarks, because an untrained router sends nearly all to a
+/// few experts.
+enum class Choice { learned, even };
+
+struct RouterSettings {
+  int top_k = 1;
+  Choice choice = Choice::learned;
+  /// Number of the first unit: for an image router its place in the epoch. Errors and `even` count from it.
+  uint32_t position = 0;
+};
+
+/// A row: what `--router NAME` means.
+struct Router {
+  const char* name;
+  const char* unit;       // "image" or "token"
+  const char* summary;    // one phrase for `--help`
+  const char* flags;      // the flags that it reads
+  const char* defaults;   // their values if not given
+  const char* equations;  // as in the file that implements it
+  /// Decides for the units of one group: units [T, D], weight [E, D].
+  const Routing& (*route)(Tape& tape, Var units, Var weight, const RouterSettings& settings);
+};
+
+std::span<const Router> routers();
+
+/// Throws UsageError listing the names if there is none of this name.
+const Router& find_router(const std::string& name);
+
+}  // namespace vmoe

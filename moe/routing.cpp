@@ -1,0 +1,41 @@
+#include "moe/routing.h"
+
+#include <algorithm>
+
+namespace vmoe {
+
+Routing& assign(Tape& tape, View<const int> choices, int experts) {
+  Arena& arena = tape.arena();
+  const int64_t units = choices.dim(0), per_unit = choices.dim(1), assignments = choices.count();
+  int* first = arena.allocate<int>(experts + 1);
+  int* filled = arena.allocate<int>(experts);
+  int* unit = arena.allocate<int>(assignments);
+  int* expert = arena.allocate<int>(assignments);
+  int* slot = arena.allocate<int>(assignments);
+
+  std::fill(first, first + experts + 1, 0);
+  std::fill(filled, filled + experts, 0);
+  for (const int e : choices) ++first[e + 1];
+  for (int e = 0; e < experts; ++e) first[e + 1] += first[e];
+  for (int64_t j = 0; j < per_unit; ++j) {
+    for (int64_t t = 0; t < units; ++t) {
+      const int e = choices[t * per_unit + j];
+      const int place = first[e] + filled[e];
+      unit[place] = static_cast<int>(t);
+      expert[place] = e;
+      slot[place] = filled[e]++;
+    }
+  }
+
+  Routing& routing = *new (arena.allocate_bytes(sizeof(Routing))) Routing;
+  routing.units = static_cast<int>(units);
+  routing.experts = experts;
+  routing.unit = {unit, {assignments}};
+  routing.expert = {expert, {assignments}};
+  routing.slot = {slot, {assignments}};
+  routing.first = {first, {experts + 1}};
+  routing.dropped = {nullptr, {0}};
+  return routing;
+}
+
+}  // namespace vmoe

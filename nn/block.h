@@ -1,0 +1,55 @@
+#pragma once
+// One block of the transformer encoder.
+
+#include <optional>
+#include <string>
+
+#include "autograd/ops.h"
+#include "nn/attention.h"
+#include "nn/config.h"
+#include "nn/dropout.h"
+#include "nn/mlp.h"
+#include "nn/norm.h"
+
+namespace vmoe {
+
+/// Who feeds forward in a block: its own MLP, or whoever calls `Block::forward` (a mixture of experts).
+enum class FeedForward { own, given };
+
+/// Pre-LN block (Dosovitskiy et al. 2021, arXiv:2010.11929, figure 1), x [B, T, D] -> [B, T, D]:
+///   x = x + drop_path(ls1(dropout(attn(norm1(x)))))
+///   x = x + drop_path(ls2(dropout(mlp(norm2(x)))))
+/// The rate of drop path rises from 0 in the first block to config.drop_path in the last one.
+struct Block {
+  LayerNorm norm1;
+  Attention attn;
+  LayerScale ls1;
+  LayerNorm norm2;
+  std::optional<Mlp> mlp;  // empty if the feed-forward part is given by the caller
+  LayerScale ls2;
+  double dropout_rate, drop_path_rate;
+  int index;  // 0 is the first block
+
+  /// Block `index` of the model, with parameters blocks.INDEX.norm1.weight and so on.
+  Block(ParameterStore& store, const VitConfig& config, int index,
+        FeedForward feed_forward = FeedForward::own);
+
+  Var forward(Pass& pass, Var x) const {
+    return forward(pass, x, [&](Var normalised) { return mlp->forward(pass, normalised); });
+  }
+
+  /// The same with feed_forward(norm2(x)) [B, T, D] -> [B, T, D] in the MLP's place.
+  template <class FeedForwardPart>
+  Var forward(Pass& pass, Var x, const FeedForwardPart& feed_forward) const {
+    x = add_branch(pass, x, ls1, attn.forward(pass, norm1.forward(pass, x)), 0);
+    return add_branch(pass, x, ls2, feed_forward(norm2.forward(pass, x)), 1);
+  }
+
+  /// Number of the dropout inside the feed-forward part of block `index`.
+  static int hidden_dropout_layer(int index) { return 3 * index + 3; }
+
+ private:
+  Var add_branch(Pass& pass, Var x, const LayerScale& layer_scale, Var branch, int which) const;
+};
+
+}  // namespace vmoe
