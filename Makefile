@@ -148,23 +148,22 @@ test:
 run-tests: tests all
 	@VMOE=$(BUILD)/vmoe sh tools/run_tests.sh $(TESTS)
 
+# Jobs in a build folder of their own: this make only names its settings.
 check-f64:
-	@$(PROBE) check tests
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)-f64 BLAS=none DEFS=-DVMOE_F64 run-f64
-
-F64_TESTS := $(foreach f,autograd nn moe,$(filter %/$(f)_tests,$(TESTS)))
-run-f64: $(F64_TESTS)
-	@sh tools/run_tests.sh $(F64_TESTS)
-
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-f64 BLAS=none DEFS=-DVMOE_F64 probed-f64
 asan: SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 tsan: SANITIZERS := -fsanitize=thread
 tsan: export TSAN_OPTIONS ?= ignore_noninstrumented_modules=1
 asan tsan:
-	@SANITIZE=$(call quoted,$(SANITIZERS)) $(MAKE) --no-print-directory BUILD=$(BUILD)-$@ OPT=-O1 checked-tests
+	@SANITIZE=$(call quoted,$(SANITIZERS)) $(MAKE) --no-print-directory BUILD=$(BUILD)-$@ OPT=-O1 probed-tests
 
-checked-tests:
+probed-%:
 	@$(PROBE) check tests
-	@$(MAKE) --no-print-directory run-tests
+	@$(MAKE) --no-print-directory run-$*
+
+F64_TESTS := $(foreach f,autograd nn moe,$(filter %/$(f)_tests,$(TESTS)))
+run-f64: $(F64_TESTS)
+	@sh tools/run_tests.sh $(F64_TESTS)
 
 FORMATTED = $(sort $(shell find $(FOLDERS) capi bench tests tools -name '*.h' -o -name '*.cpp' 2>/dev/null))
 format:
@@ -176,6 +175,6 @@ check-format:
 clean:
 	rm -rf $(BUILD) $(BUILD)-f64 $(BUILD)-asan $(BUILD)-tsan
 
-.PHONY: all tests test run-tests demo check-f64 run-f64 asan tsan checked-tests format check-format clean help FORCE
+.PHONY: all tests test run-tests demo check-f64 run-f64 asan tsan format check-format clean help FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
