@@ -1,6 +1,7 @@
 // Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762), fused per head: the scores of one head live in
 // cache only, and the backward pass reads the probabilities that the forward pass kept.
 
+#include <algorithm>
 #include <cmath>
 
 #include "autograd/ops.h"
@@ -17,26 +18,30 @@ struct Head {
   real factor;  // 1 / sqrt(d)
 };
 
-// C [m, n] (+)= A B: A and B with any strides, C with rows at distance c_row.
+// A factor of a product, with any strides: element (i, j) at data[i * row + j * column].
 struct Operand {
   const real* data;
   int64_t row, column;
 };
 
-void product(Arena& arena, int64_t m, int64_t n, int64_t k, Operand a, Operand b, real* c, int64_t c_row) {
-  const Arena::Mark mark = arena.mark();
-  const real* packed = pack_in(arena, k, n, b.data, b.row, b.column);
-  kernels().gemm({.m = m, .n = n, .k = k, .a = a.data, .a_row = a.row, .a_column = a.column, .b = packed, .c = c,
+// C [m, n] = A B, C with rows at distance c_row; `scratch` holds packed_size(k, n) numbers.
+void product(real* scratch, int64_t m, int64_t n, int64_t k, Operand a, Operand b, real* c, int64_t c_row) {
+  kernels().pack(k, n, b.data, b.row, b.column, scratch);
+  kernels().gemm({.m = m, .n = n, .k = k, .a = a.data, .a_row = a.row, .a_column = a.column, .b = scratch, .c = c,
                   .c_row = c_row, .add = false, .bias = nullptr});
-  arena.release(mark);
+}
+
+// Numbers that the largest packed factor of a head takes.
+int64_t scratch_size(const Head& h) {
+  return std::max(kernels().packed_size(h.size, h.tokens), kernels().packed_size(h.tokens, h.size));
 }
 
 // P [T, T] = softmax(Q K^T / sqrt d);  Y = P V into y, rows at distance `y_row`.
-void forward(Arena& arena, const Head& h, const real* q, const real* k, const real* v, real* p, real* y,
+void forward(real* scratch, const Head& h, const real* q, const real* k, const real* v, real* p, real* y,
              int64_t y_row) {
-  product(arena, h.tokens, h.tokens, h.size, {q, h.row, 1}, {k, 1, h.row}, p, h.tokens);
+  product(scratch, h.tokens, h.tokens, h.size, {q, h.row, 1}, {k, 1, h.row}, p, h.tokens);
   kernels().softmax(h.tokens, h.tokens, h.tokens, h.factor, p, p);
-  product(arena, h.tokens, h.size, h.tokens, {p, h.tokens, 1}, {v, h.row, 1}, y, y_row);
+  product(scratch, h.tokens, h.size, h.tokens, {p, h.tokens, 1}, {v, h.row, 1}, y, y_row);
 }
 
 // dV = P^T dY;  dP = dY V^T;  dS = P (dP - <dP, P>) / sqrt d;  dQ = dS K;  dK = dS^T Q.
@@ -46,15 +51,16 @@ void backward(Arena& arena, const Head& h, const real* q, const real* k, const r
   const Arena::Mark mark = arena.mark();
   const int64_t tokens = h.tokens;
   real* ds = arena.allocate<real>(tokens * tokens);
+  real* scratch = arena.allocate<real>(scratch_size(h));
   // A factor that is read down its columns is turned first: the kernel wants rows.
   real* turned = arena.allocate<real>(tokens * tokens);
   kernels().transpose(tokens, tokens, p, tokens, turned, tokens);
-  product(arena, tokens, h.size, tokens, {turned, tokens, 1}, {dy, dy_row, 1}, dv, h.row);
-  product(arena, tokens, tokens, h.size, {dy, dy_row, 1}, {v, 1, h.row}, ds, tokens);
+  product(scratch, tokens, h.size, tokens, {turned, tokens, 1}, {dy, dy_row, 1}, dv, h.row);
+  product(scratch, tokens, tokens, h.size, {dy, dy_row, 1}, {v, 1, h.row}, ds, tokens);
   kernels().softmax_backward(tokens, tokens, tokens, h.factor, p, ds, ds, false);
-  product(arena, tokens, h.size, tokens, {ds, tokens, 1}, {k, h.row, 1}, dq, h.row);
+  product(scratch, tokens, h.size, tokens, {ds, tokens, 1}, {k, h.row, 1}, dq, h.row);
   kernels().transpose(tokens, tokens, ds, tokens, turned, tokens);
-  product(arena, tokens, h.size, tokens, {turned, tokens, 1}, {q, h.row, 1}, dk, h.row);
+  product(scratch, tokens, h.size, tokens, {turned, tokens, 1}, {q, h.row, 1}, dk, h.row);
   arena.release(mark);
 }
 
@@ -67,13 +73,17 @@ Var attention(Tape& tape, Var qkv, int heads) {
   const Head head{tokens, size, 3 * width, 1 / std::sqrt(static_cast<real>(size))};
   const Tensor y = tape.allocate({batch, tokens, width});
   const Tensor p = tape.allocate({batch, heads, tokens, tokens});
-  for (int64_t b = 0; b < batch; ++b) {
-    for (int64_t h = 0; h < heads; ++h) {
-      const real* q = X.data + b * tokens * 3 * width + h * size;
-      forward(tape.arena(), head, q, q + width, q + 2 * width, p.data + (b * heads + h) * tokens * tokens,
-              y.data + b * tokens * width + h * size, width);
-    }
-  }
+  const Arena::Mark mark = tape.arena().mark();
+  const int items = static_cast<int>(batch * heads);
+  const int64_t scratch_step = tape.team().threads() == 1 ? 0 : scratch_size(head);  // one thread: one scratch
+  real* scratch = tape.arena().allocate<real>(scratch_step == 0 ? scratch_size(head) : items * scratch_step);
+  tape.team().run(items, [=](int item) {
+    const int64_t b = item / heads, h = item % heads;
+    const real* q = X.data + b * tokens * 3 * width + h * size;
+    forward(scratch + item * scratch_step, head, q, q + width, q + 2 * width, p.data + item * tokens * tokens,
+            y.data + b * tokens * width + h * size, width);
+  });
+  tape.arena().release(mark);
   return tape.record(y, {qkv}, [=](Tape& tape, Tensor dy) {
     const auto [dx, fresh] = tape.grad_target(qkv);
     const Arena::Mark mark = tape.arena().mark();
