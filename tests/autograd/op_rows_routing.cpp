@@ -1,0 +1,105 @@
+// Rows of autograd/routing.cpp.
+
+#include "tests/autograd/op_table.h"
+
+namespace vmoe::testing {
+
+namespace {
+
+using In = const std::vector<Var>&;
+
+std::vector<int> random_indices(int count, uint32_t below) {
+  Random random(11, Stream::test, static_cast<uint32_t>(count), below);
+  std::vector<int> list(count);
+  for (int& index : list) index = static_cast<int>(random.below(below));
+  return list;
+}
+
+OpRow gather_rows_row() {
+  OpRow row{"gather_rows",
+            [](Tape& t, const OpCase& c, In in) { return gather_rows(t, in[0], c.index("index")); }};
+  const auto index = [](std::vector<int> list) { return With{.indices = {{"index", std::move(list)}}}; };
+  row.add("one number", {{"x", {1, 1}}}, index({0}));
+  row.add("a permutation", {{"x", {4, 3}}}, index({2, 0, 3, 1}));
+  row.add("rows left out", {{"x", {5, 2}}}, index({4, 1}));
+  row.add("a row three times", {{"x", {3, 5}}}, index({1, 1, 2, 1}));
+  row.add("wider than a vector", {{"x", {2, 19}}}, index({1, 0, 1}));
+  row.add("no assignments", {{"x", {3, 4}}}, index({}));
+  row.add_large("many assignments", {{"x", {100, 96}}}, index(random_indices(200, 100)));
+  return row;
+}
+
+OpRow gather_entries_row() {
+  OpRow row{"gather_entries", [](Tape& t, const OpCase& c, In in) {
+              return gather_entries(t, in[0], c.index("row"), c.index("column"));
+            }};
+  const auto places = [](std::vector<int> rows, std::vector<int> columns) {
+    return With{.indices = {{"row", std::move(rows)}, {"column", std::move(columns)}}};
+  };
+  row.add("one number", {{"p", {1, 1}}}, places({0}, {0}));
+  row.add("top-1", {{"p", {4, 3}}}, places({0, 1, 2, 3}, {2, 0, 0, 1}));
+  row.add("top-2", {{"p", {2, 5}}}, places({0, 0, 1, 1}, {4, 1, 0, 3}));
+  row.add("an entry twice", {{"p", {3, 2}}}, places({1, 1, 2}, {0, 0, 1}));
+  row.add("sorted by expert", {{"p", {5, 3}}}, places({3, 0, 4, 1, 2}, {0, 1, 1, 2, 2}));
+  row.add("no assignments", {{"p", {2, 2}}}, places({}, {}));
+  row.add_large("many assignments", {{"p", {100, 16}}},
+                places(random_indices(300, 100), random_indices(300, 16)));
+  return row;
+}
+
+OpRow combine_rows_row() {
+  OpRow row{"combine_rows", [](Tape& t, const OpCase& c, In in) {
+              return combine_rows(t, in[0], in[1], c.index("index"), c.integer("rows"));
+            }};
+  const auto to = [](std::vector<int> index, double rows) {
+    return With{.settings = {{"rows", rows}}, .indices = {{"index", std::move(index)}}};
+  };
+  row.add("one number", {{"x", {1, 1}}, {"gate", {1}}}, to({0}, 1));
+  row.add("a permutation", {{"x", {4, 3}}, {"gate", {4}}}, to({2, 0, 3, 1}, 4));
+  row.add("two assignments a row", {{"x", {4, 5}}, {"gate", {4}}}, to({0, 1, 1, 0}, 2));
+  row.add("rows without assignment", {{"x", {2, 3}}, {"gate", {2}}}, to({3, 1}, 5));
+  row.add("wider than a vector", {{"x", {3, 19}}, {"gate", {3}}}, to({1, 0, 1}, 2));
+  row.add("a constant gate", {{"x", {3, 2}}, {"gate", {3}, Fill::normal, false}}, to({0, 0, 1}, 2));
+  row.add("constant rows", {{"x", {3, 2}, Fill::normal, false}, {"gate", {3}}}, to({0, 0, 1}, 2));
+  row.add("no assignments", {{"x", {0, 2}}, {"gate", {0}}}, to({}, 3));
+  row.add_large("many assignments", {{"x", {200, 96}}, {"gate", {200}}}, to(random_indices(200, 100), 100));
+  row.refuse("a gate too many", {{"x", {3, 2}}, {"gate", {4}}}, to({0, 0, 1}, 2));
+  row.refuse("an assignment too many", {{"x", {3, 2}}, {"gate", {3}}}, to({0, 0, 1, 1}, 2));
+  return row;
+}
+
+OpRow expert_linear_row() {
+  OpRow row{"expert_linear", [](Tape& t, const OpCase& c, In in) {
+              return expert_linear(t, in[0], in[1], in[2], c.index("first"));
+            }};
+  const auto experts = [](int64_t rows, int64_t experts, int64_t out, int64_t in) {
+    return std::vector<Draw>{{"x", {rows, in}}, {"weight", {experts, out, in}}, {"bias", {experts, out}}};
+  };
+  const auto first = [](std::vector<int> list) { return With{.indices = {{"first", std::move(list)}}}; };
+  row.add("one expert, one number", experts(1, 1, 1, 1), first({0, 1}));
+  row.add("one expert", experts(3, 1, 4, 5), first({0, 3}));
+  row.add("equal shares", experts(4, 2, 3, 2), first({0, 2, 4}));
+  row.add("an expert without rows", experts(5, 3, 3, 4), first({0, 2, 2, 5}));
+  row.add("all rows on the last expert", experts(3, 4, 2, 3), first({0, 0, 0, 0, 3}));
+  row.add("wider than a panel", experts(4, 2, 35, 2), first({0, 1, 4}));
+  row.add("no rows at all", experts(0, 2, 3, 2), first({0, 0, 0}));
+  row.add("constant rows", {{"x", {4, 3}, Fill::normal, false}, {"weight", {2, 2, 3}}, {"bias", {2, 2}}},
+          first({0, 1, 4}));
+  row.add("a constant weight", {{"x", {4, 3}}, {"weight", {2, 2, 3}, Fill::normal, false}, {"bias", {2, 2}}},
+          first({0, 1, 4}));
+  row.add_large("many rows", experts(260, 4, 120, 96), first({0, 65, 65, 100, 260}));
+  row.refuse("rows of another width", {{"x", {3, 4}}, {"weight", {1, 2, 5}}, {"bias", {1, 2}}},
+             first({0, 3}));
+  row.refuse("a bias of another width", {{"x", {3, 4}}, {"weight", {1, 2, 4}}, {"bias", {1, 3}}},
+             first({0, 3}));
+  row.refuse("rows of no expert", experts(3, 1, 2, 4), first({0, 2}));
+  return row;
+}
+
+}  // namespace
+
+std::vector<OpRow> routing_rows() {
+  return {gather_rows_row(), gather_entries_row(), combine_rows_row(), expert_linear_row()};
+}
+
+}  // namespace vmoe::testing
