@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <string>
 
-namespace vmoe::test {
+namespace vmoe::testing {
 
 class TemporaryFolder {
  public:
@@ -31,4 +31,4 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-}  // namespace vmoe::test
+}  // namespace vmoe::testing
