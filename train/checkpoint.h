@@ -1,0 +1,42 @@
+#pragma once
+// Model files: safetensors whose only metadata key, `vmoe`, describes the model. Nothing of time, host, path or
+// threads is in them, so equal runs write equal bytes.
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "data/preprocess.h"
+#include "moe/model.h"
+
+namespace vmoe {
+
+/// Everything but the weights that a model file says.
+struct ModelDescription {
+  ModelConfig config;
+  std::vector<std::string> classes;  // names, config.vit.classes of them
+  std::vector<std::string> experts;  // what each expert is for (its classes' names); empty without a router
+  std::vector<int> super_class_of;   // by class; empty without super-classes
+  Preprocess preprocess;
+  double holdout = 0;                // share of the training set held out, by the split of `holdout_seed`
+  uint64_t holdout_seed = 0;
+};
+
+struct LoadedModel {
+  ModelDescription description;
+  std::unique_ptr<Model> model;
+};
+
+/// Writes the weights in `block` (laid out like the store of `model`) and their description, atomically.
+void save_model(const std::string& path, const Model& model, const real* block, const ModelDescription& description);
+
+/// Reads and validates a model file whole. Throws InputError naming file and tensor or key for everything that
+/// does not fit, IoError if it cannot be read.
+LoadedModel load_model(const std::string& path);
+
+/// Parses and checks the `vmoe` entry.
+ModelDescription description_from_json(const std::string& text, const std::string& where);
+nlohmann::ordered_json to_json(const ModelDescription& description);
+
+}  // namespace vmoe

@@ -1,0 +1,35 @@
+#include "train/inference.h"
+
+#include <omp.h>
+
+#include <algorithm>
+
+namespace vmoe {
+
+Inference::Inference(const Model& model, int threads)
+    : model_(model),
+      packed_(model.parameters(), kernels(), false),
+      chunk_(plan_lanes(64, 1, model.config().vit.tokens()).chunk) {
+  for (int i = 0; i < std::max(1, threads); ++i) workers_.push_back(std::make_unique<InferenceWorker>(model, packed_));
+  pack();
+}
+
+void Inference::pack() { packed_.pack_all(); }
+
+void Inference::in_parallel(const std::function<void(InferenceWorker&)>& body) {
+#pragma omp parallel num_threads(threads())
+  {
+    flush_denormals();
+    body(*workers_[omp_get_thread_num()]);
+  }
+}
+
+Model::Output Inference::forward(InferenceWorker& worker, Tensor images, Choice choice, int64_t position) const {
+  Pass pass{worker.tape};
+  pass.position = static_cast<uint32_t>(position);
+  return model_.forward(pass, worker.tape.constant(images), choice);
+}
+
+int default_threads() { return omp_get_num_procs(); }
+
+}  // namespace vmoe

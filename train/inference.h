@@ -1,0 +1,67 @@
+#pragma once
+// Running a model forward: packed weights shared by threads, and per thread a tape that records nothing.
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "autograd/tape.h"
+#include "data/image.h"
+#include "moe/model.h"
+#include "tensor/lanes.h"
+
+namespace vmoe {
+
+/// One thread's means to run chunks of images forward.
+struct InferenceWorker {
+  InferenceWorker(const Model& model, const PackedWeights& packed) : tape(arena, model.parameters(), packed) {}
+
+  Arena arena;
+  Tape tape;
+  ImageScratch scratch;
+};
+
+/// Many images through a model, cut into chunks that the threads take in order. The logits of an image do not
+/// depend on threads, nor on the images beside it.
+class Inference {
+ public:
+  /// Packs the model's weights as they are now; `pack` does it again after they changed.
+  Inference(const Model& model, int threads);
+  void pack();
+
+  int threads() const { return static_cast<int>(workers_.size()); }
+
+  /// Runs work(worker, first, count) for chunks of at most `chunk()` images of 0 .. images - 1 on all threads, and
+  /// then finish(worker, first, count) in the order of chunks, one at a time.
+  template <class Work, class Finish>
+  void run(int64_t images, const Work& work, const Finish& finish) {
+    const int chunks = static_cast<int>((images + chunk_ - 1) / chunk_);
+    LaneQueue queue(chunks);
+    const auto first = [&](int i) { return int64_t{i} * chunk_; };
+    const auto count = [&](int i) { return static_cast<int>(std::min<int64_t>(chunk_, images - first(i))); };
+    in_parallel([&](InferenceWorker& worker) {
+      queue.run([&](int i) { work(worker, first(i), count(i)); }, [&](int i) { finish(worker, first(i), count(i)); });
+    });
+    queue.rethrow();
+  }
+
+  /// Forward pass of images [B, C, S, S] that lie in memory. The tape is not reset before.
+  Model::Output forward(InferenceWorker& worker, Tensor images, Choice choice = Choice::learned,
+                        int64_t position = 0) const;
+  InferenceWorker& worker(int i) { return *workers_[i]; }
+  int chunk() const { return chunk_; }
+
+ private:
+  void in_parallel(const std::function<void(InferenceWorker&)>& body);
+
+  const Model& model_;
+  PackedWeights packed_;
+  int chunk_;  // images
+  std::vector<std::unique_ptr<InferenceWorker>> workers_;
+};
+
+/// The number of threads that "0: one per core" stands for.
+int default_threads();
+
+}  // namespace vmoe

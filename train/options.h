@@ -1,0 +1,71 @@
+#pragma once
+// What a training run is asked to do, and what that becomes once the data is known.
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "data/augment.h"
+#include "data/dataset.h"
+#include "data/preprocess.h"
+#include "moe/config.h"
+#include "moe/super_classes.h"
+#include "train/optimizer.h"
+
+namespace vmoe {
+
+/// Model flags of the command line or a recipe: a preset, and what differs from it.
+struct ModelFlags {
+  std::string model;  // preset; empty: one that suits the data
+  std::optional<int> image_size, patch_size, channels, dim, depth, heads, mlp_dim, classes, conv_layers;
+  std::optional<std::string> pool, positions, tokenizer, activation;
+  std::optional<double> layer_scale, norm_eps, dropout, drop_path;
+  std::optional<bool> fc_norm;
+  std::string router = "none";       // or "image"
+  int experts = 0;                   // E; needed with a router (with `coarse` super-classes it may be left out)
+  int top_k = 1;
+  std::string moe_layers = "last:2";
+  double router_weight = 0.3;        // of the router's cross entropy
+};
+
+/// The preset with the flags' changes. Throws UsageError for an unknown preset or value and for sizes that cannot
+/// work. Without data the preset's own image size, channels and classes stand.
+ModelConfig model_from_flags(const ModelFlags& flags);
+/// The same for a data set: image size, channels and classes follow it unless a flag says otherwise.
+ModelConfig model_from_flags(const ModelFlags& flags, const DatasetInfo& data);
+
+struct TrainOptions {
+  std::string data;                  // path or "synthetic"
+  std::string format = "auto";
+  std::string labels = "fine";       // CIFAR-100: fine | coarse
+  ModelFlags model;
+  std::string super_classes;         // file of `vmoe superclass`, or "coarse"; empty: none
+  int64_t batch_size = 0;            // 0: suits the data, as for epochs
+  int accumulate = 1;
+  int epochs = 0;
+  double lr = 1e-3;
+  double min_lr = 1e-5;
+  double warmup_epochs = -1;         // -1: a twentieth of the run, at most 5 epochs
+  double clip_norm = 1;
+  AdamWConfig adamw;
+  Augment augment;                   // crop "auto" becomes "pad" for small images and "resized" for large ones
+  double holdout = 0.1;              // share of the training set that chooses the best epoch
+  uint64_t seed = 0;
+  int lanes = 16;
+  // --- these may differ when a run is resumed ---
+  int threads = 0;                   // 0: one per core
+  int64_t max_steps = 0;             // stop after this many updates in all; 0: never early
+  double save_every = 60;            // seconds between checkpoints (and one after every epoch)
+  std::string output;                // folder; empty: runs/NAME
+  bool resume = false;
+  bool overwrite = false;
+};
+
+/// Checks everything that needs no data. Throws UsageError naming the flag, its value and what would be right.
+void validate(const TrainOptions& options);
+
+/// Seed of the hold-out's split: fixed, so that runs with different seeds are judged on the same images.
+constexpr uint64_t kSplitSeed = 0;
+
+}  // namespace vmoe

@@ -1,0 +1,177 @@
+#include "train/step.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "tensor/matmul.h"
+
+namespace vmoe {
+
+namespace {
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Rows whose largest logit stands at the label.
+int64_t count_hits(Tensor logits, const int* labels) {
+  const int64_t n = logits.dim(-1);
+  int64_t hits = 0;
+  for (int64_t r = 0; r < logits.dim(0); ++r) {
+    const real* row = logits.data + r * n;
+    hits += std::max_element(row, row + n) - row == labels[r];
+  }
+  return hits;
+}
+
+StepFigures& operator+=(StepFigures& a, const StepFigures& b) {
+  a.loss += b.loss;
+  a.class_loss += b.class_loss;
+  a.router_loss += b.router_loss;
+  a.correct += b.correct;
+  a.router_correct += b.router_correct;
+  a.input_seconds += b.input_seconds;
+  return a;
+}
+
+constexpr int64_t kClearBlock = 1 << 16;  // numbers of the batch's gradient that are zeroed at once
+
+double clip_factor(double limit, double norm) { return limit > 0 && norm > limit ? limit / norm : 1; }
+
+// A piece of work for every index, taken by whichever thread of the region is free. Ends with a barrier.
+class Pieces {
+ public:
+  template <class Piece>
+  void run(int count, const Piece& piece) {
+    for (int i = next_++; i < count; i = next_++) piece(i);
+#pragma omp barrier
+  }
+
+ private:
+  std::atomic<int> next_{0};
+};
+
+}  // namespace
+
+// What one thread needs to run a lane.
+struct TrainingStep::Worker {
+  Worker(const ParameterStore& store, const PackedWeights& packed, int touched)
+      : gradients(store, touched), tape(arena, store, packed, gradients) {}
+
+  Arena arena;
+  Gradients gradients;
+  Tape tape;
+  ImageScratch scratch;
+  StepFigures figures;  // of the lane at work
+};
+
+TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig& config)
+    : model_(model),
+      optimizer_(optimizer),
+      config_(config),
+      plan_(plan_lanes(config.batch_size / config.accumulate, config.lanes, model.config().vit.tokens())),
+      packed_(model.parameters(), kernels(), true) {
+  const ModelConfig& shape = model.config();
+  gradient_ = memory_.allocate<real>(model.parameters().size());
+  squares_.resize(optimizer.pieces());
+  const int threads = std::clamp(config.threads, 1, plan_.lanes);
+  const int64_t lane_images = 2 * ((plan_.images + 2 * plan_.lanes - 1) / (2 * plan_.lanes));
+  const int touched = static_cast<int>(std::min<int64_t>(lane_images * shape.moe.top_k, shape.moe.experts));
+  for (int i = 0; i < threads; ++i) {
+    workers_.push_back(std::make_unique<Worker>(model.parameters(), packed_, touched));
+  }
+}
+
+TrainingStep::~TrainingStep() = default;
+
+StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t position, int64_t step, double lr) {
+  const int64_t size = model_.parameters().size();
+  const int blocks = static_cast<int>((size + kClearBlock - 1) / kClearBlock);
+  LaneQueue lanes(config_.accumulate * plan_.lanes);
+  Pieces packing, clearing, measuring, updating;
+  StepFigures total;
+  bool finite = true;
+#pragma omp parallel num_threads(static_cast<int>(workers_.size()))
+  {
+    flush_denormals();
+    Worker& worker = *workers_[omp_get_thread_num()];
+    packing.run(packed_.pieces(), [&](int i) { packed_.pack(i); });
+    clearing.run(blocks, [&](int i) {
+      std::fill(gradient_ + i * kClearBlock, gradient_ + std::min(size, (i + 1) * kClearBlock), real{0});
+    });
+    lanes.run([&](int lane) { run_lane(worker, fill, epoch, position, lane); },
+              [&](int) {
+                worker.gradients.add_to(gradient_);
+                total += worker.figures;
+              });
+#pragma omp barrier
+    if (!lanes.failed()) {
+      measuring.run(optimizer_.pieces(), [&](int i) { squares_[i] = optimizer_.sum_of_squares(i, gradient_); });
+#pragma omp single
+      {
+        for (const double square : squares_) total.gradient_norm += square;
+        total.gradient_norm = std::sqrt(total.gradient_norm);
+        finite = std::isfinite(total.loss) && std::isfinite(total.gradient_norm);
+      }
+      if (finite) {
+        updating.run(optimizer_.pieces(), [&](int i) {
+          optimizer_.update(i, step, lr, clip_factor(config_.clip_norm, total.gradient_norm), gradient_);
+        });
+      }
+    }
+  }
+  lanes.rethrow();
+  if (!finite) {
+    throw Error(ExitCode::internal, "step " + std::to_string(step) + ": " +
+                                        (std::isfinite(total.loss) ? "the gradient" : "the loss") +
+                                        " is not finite; the weights keep their last values. Lower the learning rate "
+                                        "(now " + std::to_string(lr) + ") or set --clip-norm 1");
+  }
+  return total;
+}
+
+// Lanes are numbered through all parts of the batch.
+void TrainingStep::run_lane(Worker& worker, const FillBatch& fill, uint32_t epoch, int64_t position, int lane) {
+  const int64_t part = position + lane / plan_.lanes * plan_.images;
+  const int64_t last = plan_.first(lane % plan_.lanes + 1);
+  worker.gradients.clear();
+  worker.figures = {};
+  for (int64_t first = plan_.first(lane % plan_.lanes); first < last; first += plan_.chunk) {
+    run_chunk(worker, fill, epoch, part + first, static_cast<int>(std::min<int64_t>(plan_.chunk, last - first)));
+  }
+}
+
+// Forward and backward of one chunk; its share of the batch's mean loss.
+void TrainingStep::run_chunk(Worker& worker, const FillBatch& fill, uint32_t epoch, int64_t position, int count) {
+  const VitConfig& vit = model_.config().vit;
+  Tape& tape = worker.tape;
+  tape.reset();
+  const Tensor images = tape.allocate({count, vit.channels, vit.image_size, vit.image_size});
+  const Tensor targets = tape.allocate({count, vit.classes});
+  int* labels = worker.arena.allocate<int>(count);
+  const double start = seconds_now();
+  fill(position, count, worker.scratch, images.data, targets.data, labels);
+  StepFigures figures;
+  figures.input_seconds = seconds_now() - start;
+
+  Pass pass{tape, true, config_.seed, epoch, static_cast<uint32_t>(position)};
+  const Model::Output output = model_.forward(pass, tape.constant(images), config_.choice);
+  const MoeConfig& moe = model_.config().moe;
+  const Loss loss = loss_of(tape, output, targets, moe, config_.batch_size);
+  tape.backward(loss.total);
+
+  figures.loss = tape.value(loss.total)[0];
+  figures.class_loss = tape.value(loss.classes)[0];
+  figures.correct = count_hits(tape.value(output.logits), labels);
+  if (loss.router) {
+    figures.router_loss = tape.value(loss.router)[0];
+    for (int i = 0; i < count; ++i) labels[i] = moe.super_classes[labels[i]];
+    figures.router_correct = count_hits(tape.value(output.router_logits), labels);
+  }
+  worker.figures += figures;
+}
+
+}  // namespace vmoe
