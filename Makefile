@@ -77,7 +77,7 @@ UP_moe := $(UP_nn) $(call objects,moe)
 UP_data := $(UP_tensor) $(call objects,data)
 UP_train := $(UP_moe) $(call objects,data) $(call objects,train)
 UP_cli := $(UP_train) $(filter-out $(BUILD)/cli/main.o,$(call objects,cli))
-UP_tools :=
+UP_tools :=  # the tests of the source text and of tools/ need nothing of the program
 
 TEST_FOLDERS := $(foreach f,$(FOLDERS) tools,$(if $(wildcard tests/$(f)/*.cpp),$(f)))
 TEST_SOURCES := tests/main.cpp $(foreach f,$(TEST_FOLDERS) support,$(wildcard tests/$(f)/*.cpp))
@@ -115,9 +115,10 @@ compile = mkdir -p $(@D) && $(CXX) $(PREPROCESSOR_FLAGS) $(COMPILER_FLAGS) -MMD 
 $(BUILD)/vmoe: $(UP_cli) $(BUILD)/cli/main.o $(BUILD)/sources
 	$(call say,link   ,$@)$(link)
 
+SUPPORT := $(call to_objects,$(wildcard tests/support/*.cpp))
 define test_program
-$(BUILD)/tests/$(1)_tests: $(BUILD)/tests/main.o $(call to_objects,$(wildcard tests/$(1)/*.cpp tests/support/*.cpp)) \
-  $(UP_$(1)) $(BUILD)/sources
+$(BUILD)/tests/$(1)_tests: $(BUILD)/tests/main.o $(call to_objects,$(wildcard tests/$(1)/*.cpp)) \
+  $(if $(UP_$(1)),$(SUPPORT) $(UP_$(1))) $(BUILD)/sources
 	$$(call say,link   ,$$@)$$(link)
 endef
 $(foreach f,$(FOLDERS) tools,$(eval $(call test_program,$(f))))
