@@ -138,7 +138,12 @@ line_for() {  # for system $1; $sudo goes before each command
 advise() {
   sudo="sudo "
   [ "$(id -u)" != 0 ] || sudo=
-  echo "vmoe: the build lacks:$(echo " $missing" | sed "s/ compiler/ a C++20 compiler ('$CXX' is none)/; s/  */ /g; s/ $//")"
+  lacking=
+  for part in $missing; do
+    [ "$part" != compiler ] || part="a C++20 compiler ('$CXX' is none)"
+    lacking="$lacking $part"
+  done
+  echo "vmoe: the build lacks:$lacking"
   case $(system) in
     debian) echo "  $(line_for debian)" ;;
     fedora) echo "  $(line_for fedora)    # Fedora, untested" ;;
