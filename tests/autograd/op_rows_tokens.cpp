@@ -54,7 +54,7 @@ OpRow prepend_token_row() {
   return row;
 }
 
-Window window_of(const OpCase& c) {
+SlidingWindow window_of(const OpCase& c) {
   return {c.integer("height"), c.integer("width"), c.integer("size"), c.integer("stride"),
           c.integer("padding")};
 }

@@ -108,6 +108,19 @@ OP_REFUSES(max_pool)
 OP_REFUSES(combine_rows)
 OP_REFUSES(expert_linear)
 
+TEST_CASE("every instruction set of this machine passes every op's golden values and gradients") {
+  const std::string in_use = kernels().name;
+  for (const Kernels* table : available_kernels()) {
+    CAPTURE(table->name);
+    use_kernels(table->name);
+    for (const OpRow& row : op_table()) {
+      report(check_golden_values_of(row));
+      report(check_gradients_of(row));
+    }
+  }
+  use_kernels(in_use);
+}
+
 TEST_CASE("every op of autograd/ops.h has a row, a fixture and tests, and nothing else has") {
   const auto root = fixture_path("").parent_path().parent_path().parent_path();
   std::ifstream header(root / "autograd" / "ops.h");
