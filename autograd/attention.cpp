@@ -1,5 +1,5 @@
-// Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762), fused per head: the scores of one head live in
-// cache only, and the backward pass reads the probabilities that the forward pass kept.
+// Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762), fused per head: the scores of one head
+// live in cache only, and the backward pass reads the probabilities that the forward pass kept.
 
 #include <algorithm>
 #include <cmath>
@@ -27,8 +27,17 @@ struct Operand {
 // C [m, n] = A B, C with rows at distance c_row; `scratch` holds packed_size(k, n) numbers.
 void product(real* scratch, int64_t m, int64_t n, int64_t k, Operand a, Operand b, real* c, int64_t c_row) {
   kernels().pack(k, n, b.data, b.row, b.column, scratch);
-  kernels().gemm({.m = m, .n = n, .k = k, .a = a.data, .a_row = a.row, .a_column = a.column, .b = scratch, .c = c,
-                  .c_row = c_row, .add = false, .bias = nullptr});
+  kernels().gemm({.m = m,
+                  .n = n,
+                  .k = k,
+                  .a = a.data,
+                  .a_row = a.row,
+                  .a_column = a.column,
+                  .b = scratch,
+                  .c = c,
+                  .c_row = c_row,
+                  .add = false,
+                  .bias = nullptr});
 }
 
 // Numbers that the largest packed factor of a head takes.
@@ -75,7 +84,8 @@ Var attention(Tape& tape, Var qkv, int heads) {
   const Tensor p = tape.allocate({batch, heads, tokens, tokens});
   const Arena::Mark mark = tape.arena().mark();
   const int items = static_cast<int>(batch * heads);
-  const int64_t scratch_step = tape.team().threads() == 1 ? 0 : scratch_size(head);  // one thread: one scratch
+  const int64_t scratch_step =
+      tape.team().threads() == 1 ? 0 : scratch_size(head);  // one thread: one scratch
   real* scratch = tape.arena().allocate<real>(scratch_step == 0 ? scratch_size(head) : items * scratch_step);
   tape.team().run(items, [=](int item) {
     const int64_t b = item / heads, h = item % heads;

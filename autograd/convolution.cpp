@@ -13,7 +13,7 @@ struct Layout {
   int64_t channels, channel_stride, pixel_stride;
 };
 
-void check(const char* name, const Window& w) {
+void check(const char* name, const SlidingWindow& w) {
   if (w.size >= 1 && w.stride >= 1 && w.padding >= 0 && w.height + 2 * w.padding >= w.size &&
       w.width + 2 * w.padding >= w.size) {
     return;
@@ -26,7 +26,7 @@ void check(const char* name, const Window& w) {
 // Calls visit(column place, pixel place, inside) for every number of the windows of one image, in the order
 // (window row, window column, channel, row in window, column in window).
 template <class Visit>
-void for_windows(const Window& w, const Layout& layout, const Visit& visit) {
+void for_windows(const SlidingWindow& w, const Layout& layout, const Visit& visit) {
   int64_t place = 0;
   for (int oy = 0; oy < w.out_height(); ++oy) {
     for (int ox = 0; ox < w.out_width(); ++ox) {
@@ -35,7 +35,8 @@ void for_windows(const Window& w, const Layout& layout, const Visit& visit) {
           for (int kx = 0; kx < w.size; ++kx, ++place) {
             const int y = oy * w.stride - w.padding + ky, x = ox * w.stride - w.padding + kx;
             const bool inside = y >= 0 && y < w.height && x >= 0 && x < w.width;
-            visit(place, c * layout.channel_stride + (int64_t{y} * w.width + x) * layout.pixel_stride, inside);
+            visit(place, c * layout.channel_stride + (int64_t{y} * w.width + x) * layout.pixel_stride,
+                  inside);
           }
         }
       }
@@ -44,10 +45,11 @@ void for_windows(const Window& w, const Layout& layout, const Visit& visit) {
 }
 
 // y[window, (c, ky, kx)] = x at that pixel, 0 outside        dx += dy of every window that saw the pixel
-Var unfold(Tape& tape, Var x, const Window& w, const Layout& layout) {
+Var unfold(Tape& tape, Var x, const SlidingWindow& w, const Layout& layout) {
   const Tensor X = tape.value(x);
   const int64_t batch = X.dim(0), image = X.count() / (batch ? batch : 1);
-  const Tensor y = tape.allocate({batch, int64_t{w.out_height()} * w.out_width(), layout.channels * w.size * w.size});
+  const Tensor y =
+      tape.allocate({batch, int64_t{w.out_height()} * w.out_width(), layout.channels * w.size * w.size});
   const int64_t windows = y.dim(1) * y.dim(2);
   for (int64_t b = 0; b < batch; ++b) {
     for_windows(w, layout, [&](int64_t place, int64_t pixel, bool inside) {
@@ -66,14 +68,14 @@ Var unfold(Tape& tape, Var x, const Window& w, const Layout& layout) {
 
 }  // namespace
 
-Var unfold_planes(Tape& tape, Var x, Window window) {
+Var unfold_planes(Tape& tape, Var x, SlidingWindow window) {
   const Tensor X = tape.value(x);
   require_shape("unfold_planes", X.shape, {X.dim(0), X.dim(1), window.height, window.width});
   check("unfold_planes", window);
   return unfold(tape, x, window, {X.dim(1), int64_t{window.height} * window.width, 1});
 }
 
-Var unfold_tokens(Tape& tape, Var x, Window window) {
+Var unfold_tokens(Tape& tape, Var x, SlidingWindow window) {
   const Tensor X = tape.value(x);
   require_shape("unfold_tokens", X.shape, {X.dim(0), int64_t{window.height} * window.width, X.dim(2)});
   check("unfold_tokens", window);
@@ -81,12 +83,13 @@ Var unfold_tokens(Tape& tape, Var x, Window window) {
 }
 
 // y[window, c] = max of x over the window's pixels        dx at the first largest pixel += dy
-Var max_pool(Tape& tape, Var x, Window w) {
+Var max_pool(Tape& tape, Var x, SlidingWindow w) {
   const Tensor X = tape.value(x);
   const int64_t batch = X.dim(0), pixels = int64_t{w.height} * w.width, channels = X.dim(2);
   require_shape("max_pool", X.shape, {batch, pixels, channels});
   check("max_pool", w);
-  if (2 * w.padding > w.size) throw ShapeError("max_pool: padding above half the window leaves windows without a pixel");
+  if (2 * w.padding > w.size)
+    throw ShapeError("max_pool: padding above half the window leaves windows without a pixel");
   const Tensor y = tape.allocate({batch, int64_t{w.out_height()} * w.out_width(), channels});
   int64_t* const source = tape.arena().allocate<int64_t>(y.count());  // where in X each maximum stands
   int64_t place = 0;

@@ -19,7 +19,9 @@ void pass_on(Tape& tape, Var x, Tensor dy) {
 }
 
 // Numbers behind one index of the first dimension.
-int64_t per_image(const Tensor& x) { return x.dim(0) == 0 ? 0 : x.count() / x.dim(0); }
+int64_t per_image(const Tensor& x) {
+  return x.dim(0) == 0 ? 0 : x.count() / x.dim(0);
+}
 
 }  // namespace
 
@@ -54,9 +56,8 @@ Var mul(Tape& tape, Var a, Var b) {
 Var scale(Tape& tape, Var x, real factor) {
   const Tensor X = tape.value(x), y = tape.allocate(X.shape);
   kernels().scale(y.count(), factor, X.data, y.data);
-  return tape.record(y, {x}, [=](Tape& tape, Tensor dy) {
-    kernels().axpy(dy.count(), factor, dy.data, tape.grad(x).data);
-  });
+  return tape.record(
+      y, {x}, [=](Tape& tape, Tensor dy) { kernels().axpy(dy.count(), factor, dy.data, tape.grad(x).data); });
 }
 
 // y[b] = x[b] + p  dx += dy, dp += sum over b of dy[b]
@@ -76,7 +77,8 @@ Var scale_channels(Tape& tape, Var x, Var gain) {
   const Tensor X = tape.value(x), G = tape.value(gain), y = tape.allocate(X.shape);
   const int64_t rows = X.shape.rows(), width = X.dim(-1);
   require_shape("scale_channels", G.shape, {width});
-  for (int64_t r = 0; r < rows; ++r) kernels().mul(width, X.data + r * width, G.data, y.data + r * width, false);
+  for (int64_t r = 0; r < rows; ++r)
+    kernels().mul(width, X.data + r * width, G.data, y.data + r * width, false);
   return tape.record(y, {x, gain}, [=](Tape& tape, Tensor dy) {
     if (tape.wants_grad(x)) {
       const auto [dx, fresh] = tape.grad_target(x);
@@ -86,7 +88,8 @@ Var scale_channels(Tape& tape, Var x, Var gain) {
     }
     if (tape.wants_grad(gain)) {
       const Tensor dgain = tape.grad(gain);
-      for (int64_t i = 0; i < dy.count(); i += width) kernels().mul(width, dy.data + i, X.data + i, dgain.data, true);
+      for (int64_t i = 0; i < dy.count(); i += width)
+        kernels().mul(width, dy.data + i, X.data + i, dgain.data, true);
     }
   });
 }
@@ -100,11 +103,13 @@ Var scale_images(Tape& tape, Var x, Var factor) {
   return tape.record(y, {x, factor}, [=](Tape& tape, Tensor dy) {
     if (tape.wants_grad(x)) {
       const Tensor dx = tape.grad(x);
-      for (int64_t b = 0; b < dy.dim(0); ++b) kernels().axpy(size, F[b], dy.data + b * size, dx.data + b * size);
+      for (int64_t b = 0; b < dy.dim(0); ++b)
+        kernels().axpy(size, F[b], dy.data + b * size, dx.data + b * size);
     }
     if (tape.wants_grad(factor)) {
       const Tensor dfactor = tape.grad(factor);
-      for (int64_t b = 0; b < dy.dim(0); ++b) dfactor[b] += kernels().dot(size, dy.data + b * size, X.data + b * size);
+      for (int64_t b = 0; b < dy.dim(0); ++b)
+        dfactor[b] += kernels().dot(size, dy.data + b * size, X.data + b * size);
     }
   });
 }

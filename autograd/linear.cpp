@@ -22,10 +22,14 @@ const real* backward_panels(Tape& tape, Var weight, int64_t out, int64_t in) {
 // x's shape with another last dimension.
 Shape with_last(const Shape& shape, int64_t last) {
   switch (shape.rank()) {
-    case 1: return {last};
-    case 2: return {shape[0], last};
-    case 3: return {shape[0], shape[1], last};
-    default: return {shape[0], shape[1], shape[2], last};
+    case 1:
+      return {last};
+    case 2:
+      return {shape[0], last};
+    case 3:
+      return {shape[0], shape[1], last};
+    default:
+      return {shape[0], shape[1], shape[2], last};
   }
 }
 
@@ -41,14 +45,30 @@ Var linear(Tape& tape, Var x, Var weight, Var bias) {
   if (W.count() != out * in) require_shape("linear: weight", W.shape, {out, in});
   if (bias) require_shape("linear: bias", tape.value(bias).shape, {out});
   const Tensor y = tape.allocate(with_last(X.shape, out));
-  multiply(tape.team(), {.m = rows, .n = out, .k = in, .a = X.data, .a_row = in, .a_column = 1,
-                         .b = forward_panels(tape, weight, out, in), .c = y.data, .c_row = out, .add = false,
+  multiply(tape.team(), {.m = rows,
+                         .n = out,
+                         .k = in,
+                         .a = X.data,
+                         .a_row = in,
+                         .a_column = 1,
+                         .b = forward_panels(tape, weight, out, in),
+                         .c = y.data,
+                         .c_row = out,
+                         .add = false,
                          .bias = bias ? tape.value(bias).data : nullptr});
   return tape.record(y, {x, weight, bias}, [=](Tape& tape, Tensor dy) {
     if (tape.wants_grad(x)) {
       const auto [dx, fresh] = tape.grad_target(x);
-      multiply(tape.team(), {.m = rows, .n = in, .k = out, .a = dy.data, .a_row = out, .a_column = 1,
-                             .b = backward_panels(tape, weight, out, in), .c = dx.data, .c_row = in, .add = !fresh,
+      multiply(tape.team(), {.m = rows,
+                             .n = in,
+                             .k = out,
+                             .a = dy.data,
+                             .a_row = out,
+                             .a_column = 1,
+                             .b = backward_panels(tape, weight, out, in),
+                             .c = dx.data,
+                             .c_row = in,
+                             .add = !fresh,
                              .bias = nullptr});
     }
     if (tape.wants_grad(weight)) {
@@ -71,8 +91,17 @@ struct Strided {
 void product(Arena& arena, int64_t m, int64_t n, int64_t k, Strided a, Strided b, real* c, bool add) {
   const Arena::Mark mark = arena.mark();
   const real* packed = pack_in(arena, k, n, b.data, b.row, b.column);
-  kernels().gemm({.m = m, .n = n, .k = k, .a = a.data, .a_row = a.row, .a_column = a.column, .b = packed, .c = c,
-                  .c_row = n, .add = add, .bias = nullptr});
+  kernels().gemm({.m = m,
+                  .n = n,
+                  .k = k,
+                  .a = a.data,
+                  .a_row = a.row,
+                  .a_column = a.column,
+                  .b = packed,
+                  .c = c,
+                  .c_row = n,
+                  .add = add,
+                  .bias = nullptr});
   arena.release(mark);
 }
 
@@ -109,8 +138,12 @@ Var batched_product(Tape& tape, const char* name, Var a, Var b, bool b_transpose
 
 }  // namespace
 
-Var matmul(Tape& tape, Var a, Var b) { return batched_product(tape, "matmul", a, b, false); }
+Var matmul(Tape& tape, Var a, Var b) {
+  return batched_product(tape, "matmul", a, b, false);
+}
 
-Var matmul_transposed(Tape& tape, Var a, Var b) { return batched_product(tape, "matmul_transposed", a, b, true); }
+Var matmul_transposed(Tape& tape, Var a, Var b) {
+  return batched_product(tape, "matmul_transposed", a, b, true);
+}
 
 }  // namespace vmoe

@@ -5,9 +5,9 @@
 
 namespace vmoe {
 
-// h = (x - mean) rstd,  y = h gain + bias        rstd = 1 / sqrt(variance + eps), variance over D (divided by D)
-// dgain += sum over rows of dy h,  dbias += sum over rows of dy
-// dx += rstd (g - mean(g) - h mean(g h))   with g = dy gain
+// h = (x - mean) rstd,  y = h gain + bias        rstd = 1 / sqrt(variance + eps), variance over D (divided by
+// D) dgain += sum over rows of dy h,  dbias += sum over rows of dy dx += rstd (g - mean(g) - h mean(g h))
+// with g = dy gain
 Var layer_norm(Tape& tape, Var x, Var gain, Var bias, real eps) {
   const Tensor X = tape.value(x);
   const int64_t rows = X.shape.rows(), width = X.dim(-1);
@@ -24,7 +24,8 @@ Var layer_norm(Tape& tape, Var x, Var gain, Var bias, real eps) {
     // One pass makes all three gradients; those of constants are computed and ignored.
     const auto [dx, fresh] = tape.grad_target(x);
     kernels().layer_norm_backward(rows, width, X.data, g, mean.data, rstd.data, dy.data, dx.data, !fresh,
-                                  gain ? tape.grad(gain).data : nullptr, gain ? tape.grad(bias).data : nullptr);
+                                  gain ? tape.grad(gain).data : nullptr,
+                                  gain ? tape.grad(bias).data : nullptr);
   });
 }
 

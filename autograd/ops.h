@@ -1,13 +1,14 @@
 #pragma once
 // All ops. Axis letters: B images, T tokens, D width, H heads, E experts, A assignments, R rows, N classes.
-// Every op is pure; its backward adds. Each .cpp file holds a family, with forward and backward side by side under
-// the equation. A mismatch of shapes throws ShapeError naming the op and both shapes.
+// Every op is pure; its backward adds. Each .cpp file holds a family, with forward and backward side by side
+// under the equation. A mismatch of shapes throws ShapeError naming the op and both shapes.
 
 #include "autograd/tape.h"
 
 namespace vmoe {
 
-// --- elementwise.cpp ---------------------------------------------------------------------------------------------
+// --- elementwise.cpp
+// ---------------------------------------------------------------------------------------------
 /// y = a + b, same shapes.
 Var add(Tape& tape, Var a, Var b);
 /// y = a * b elementwise, same shapes (dropout: b is a constant mask).
@@ -18,7 +19,8 @@ Var scale(Tape& tape, Var x, real factor);
 Var add_positions(Tape& tape, Var x, Var p);
 /// y[..., d] = x[..., d] * gain[d]: x [..., D], gain [D] (LayerScale).
 Var scale_channels(Tape& tape, Var x, Var gain);
-/// y[b, ...] = x[b, ...] * factor[b]: x [B, ...], factor [B] (drop path with a constant, image gates with a variable).
+/// y[b, ...] = x[b, ...] * factor[b]: x [B, ...], factor [B] (drop path with a constant, image gates with a
+/// variable).
 Var scale_images(Tape& tape, Var x, Var factor);
 /// y = max(x, 0); the gradient at 0 is 0.
 Var relu(Tape& tape, Var x);
@@ -29,7 +31,8 @@ Var gelu_tanh(Tape& tape, Var x);
 /// The same numbers under another shape.
 Var reshape(Tape& tape, Var x, const Shape& shape);
 
-// --- linear.cpp --------------------------------------------------------------------------------------------------
+// --- linear.cpp
+// --------------------------------------------------------------------------------------------------
 /// y = x W^T + b: x [..., I], W [O, I] (or [O, c, h, w] with c*h*w = I), b [O] or none; y [..., O].
 Var linear(Tape& tape, Var x, Var weight, Var bias);
 /// Batched product: a [B, M, K], b [B, K, N] -> [B, M, N].
@@ -37,31 +40,35 @@ Var matmul(Tape& tape, Var a, Var b);
 /// Batched product with the second factor transposed: a [B, M, K], b [B, N, K] -> [B, M, N].
 Var matmul_transposed(Tape& tape, Var a, Var b);
 
-// --- norm.cpp ----------------------------------------------------------------------------------------------------
+// --- norm.cpp
+// ----------------------------------------------------------------------------------------------------
 /// Layer normalisation over the last axis; gain and bias [D], or both none.
 Var layer_norm(Tape& tape, Var x, Var gain, Var bias, real eps);
 
-// --- softmax.cpp -------------------------------------------------------------------------------------------------
+// --- softmax.cpp
+// -------------------------------------------------------------------------------------------------
 /// Softmax over the last axis.
 Var softmax(Tape& tape, Var x);
 /// Logarithm of the softmax over the last axis.
 Var log_softmax(Tape& tape, Var x);
-/// Sum over rows of -sum_n target[r, n] log softmax(logits)[r, n]: logits [R, N], targets [R, N] a constant whose
-/// rows sum to 1; a scalar, shape []. (Fused softmax, logarithm and sum.)
+/// Sum over rows of -sum_n target[r, n] log softmax(logits)[r, n]: logits [R, N], targets [R, N] a constant
+/// whose rows sum to 1; a scalar, shape []. (Fused softmax, logarithm and sum.)
 Var softmax_cross_entropy(Tape& tape, Var logits, Tensor targets);
 /// Sum of all numbers, a scalar of shape [].
 Var sum(Tape& tape, Var x);
 
-// --- attention.cpp -----------------------------------------------------------------------------------------------
-/// Multi-head self-attention without its linear layers: qkv [B, T, 3 D] holds query, key and value side by side,
-/// each split into H heads of D/H; y [B, T, D] = concat over heads of softmax(Q K^T / sqrt(D/H)) V.
+// --- attention.cpp
+// -----------------------------------------------------------------------------------------------
+/// Multi-head self-attention without its linear layers: qkv [B, T, 3 D] holds query, key and value side by
+/// side, each split into H heads of D/H; y [B, T, D] = concat over heads of softmax(Q K^T / sqrt(D/H)) V.
 Var attention(Tape& tape, Var qkv, int heads);
 /// Part 0, 1, 2 (query, key, value) of qkv [B, T, 3 D] by head: [B*H, T, D/H].
 Var split_heads(Tape& tape, Var qkv, int heads, int part);
 /// [B*H, T, d] -> [B, T, H*d].
 Var merge_heads(Tape& tape, Var x, int heads);
 
-// --- tokens.cpp --------------------------------------------------------------------------------------------------
+// --- tokens.cpp
+// --------------------------------------------------------------------------------------------------
 /// Mean over tokens first .. T-1: x [B, T, D] -> [B, D].
 Var mean_tokens(Tape& tape, Var x, int first);
 /// Token `index` of every image: x [B, T, D] -> [B, D].
@@ -69,24 +76,27 @@ Var select_token(Tape& tape, Var x, int index);
 /// Puts `token` [D] before the tokens of every image: x [B, T, D] -> [B, T+1, D].
 Var prepend_token(Tape& tape, Var x, Var token);
 
-// --- convolution.cpp ---------------------------------------------------------------------------------------------
+// --- convolution.cpp
+// ---------------------------------------------------------------------------------------------
 /// Geometry of a window that slides over an image of height x width (floor division, as PyTorch).
-struct Window {
+struct SlidingWindow {
   int height, width;  // of the input, in pixels
   int size, stride, padding;
   int out_height() const { return (height + 2 * padding - size) / stride + 1; }
   int out_width() const { return (width + 2 * padding - size) / stride + 1; }
 };
-/// Cuts windows out of planes: x [B, C, height, width] -> [B, outH*outW, C*size*size], zeros outside. With `linear`
-/// it is a convolution; with stride = size and no padding, patch embedding.
-Var unfold_planes(Tape& tape, Var x, Window window);
-/// The same from tokens in row order: x [B, height*width, C] -> [B, outH*outW, C*size*size] (same column order).
-Var unfold_tokens(Tape& tape, Var x, Window window);
+/// Cuts windows out of planes: x [B, C, height, width] -> [B, outH*outW, C*size*size], zeros outside. With
+/// `linear` it is a convolution; with stride = size and no padding, patch embedding.
+Var unfold_planes(Tape& tape, Var x, SlidingWindow window);
+/// The same from tokens in row order: x [B, height*width, C] -> [B, outH*outW, C*size*size] (same column
+/// order).
+Var unfold_tokens(Tape& tape, Var x, SlidingWindow window);
 /// Largest value in each window, padding counts as -infinity: x [B, height*width, C] -> [B, outH*outW, C].
 /// Ties go to the first place in row order.
-Var max_pool(Tape& tape, Var x, Window window);
+Var max_pool(Tape& tape, Var x, SlidingWindow window);
 
-// --- routing.cpp -------------------------------------------------------------------------------------------------
+// --- routing.cpp
+// -------------------------------------------------------------------------------------------------
 /// Rows of x by index: x [R, D], index[A] in 0..R-1 -> [A, D]. `index` must live as long as the tape's use.
 Var gather_rows(Tape& tape, Var x, View<const int> index);
 /// One number per assignment: p [R, E], row[a], column[a] -> [A].
@@ -94,8 +104,9 @@ Var gather_entries(Tape& tape, Var p, View<const int> row, View<const int> colum
 /// y[r] = sum over assignments a with index[a] == r of gate[a] * x[a]: x [A, D], gate [A] -> [rows, D]; rows
 /// without an assignment are zero.
 Var combine_rows(Tape& tape, Var x, Var gate, View<const int> index, int64_t rows);
-/// Linear layers of experts on rows sorted by expert: x [R, I], W [E, O, I], b [E, O]; rows first[e] .. first[e+1]-1
-/// belong to expert e (first has E+1 entries, first[E] = R). An expert without rows is not touched at all.
+/// Linear layers of experts on rows sorted by expert: x [R, I], W [E, O, I], b [E, O]; rows first[e] ..
+/// first[e+1]-1 belong to expert e (first has E+1 entries, first[E] = R). An expert without rows is not
+/// touched at all.
 Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first);
 
 }  // namespace vmoe

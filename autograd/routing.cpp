@@ -56,7 +56,8 @@ Var combine_rows(Tape& tape, Var x, Var gate, View<const int> index, int64_t row
   });
 }
 
-// For the rows of expert e:  y = x W_e^T + b_e        dx += dy W_e,  dW_e += dy^T x,  db_e += sum over rows of dy
+// For the rows of expert e:  y = x W_e^T + b_e        dx += dy W_e,  dW_e += dy^T x,  db_e += sum over rows
+// of dy
 Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first) {
   const Tensor X = tape.value(x), W = tape.value(weight);
   const int64_t experts = W.dim(0), out = W.dim(1), in = W.dim(2), rows = X.dim(0);
@@ -70,8 +71,16 @@ Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first
     const PackedWeight* packed = tape.packed(weight);
     const real* panels = packed ? packed->forward + e * packed->forward_stride
                                 : pack_in(tape.arena(), in, out, W.row(e).data, 1, in);
-    multiply(tape.team(), {.m = rows_of(e), .n = out, .k = in, .a = X.data + first[e] * in, .a_row = in,
-                           .a_column = 1, .b = panels, .c = y.data + first[e] * out, .c_row = out, .add = false,
+    multiply(tape.team(), {.m = rows_of(e),
+                           .n = out,
+                           .k = in,
+                           .a = X.data + first[e] * in,
+                           .a_row = in,
+                           .a_column = 1,
+                           .b = panels,
+                           .c = y.data + first[e] * out,
+                           .c_row = out,
+                           .add = false,
                            .bias = biases + e * out});
   }
   return tape.record(y, {x, weight, bias}, [=](Tape& tape, Tensor dy) {
@@ -82,11 +91,20 @@ Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first
       const real *x_rows = X.data + first[e] * in, *dy_rows = dy.data + first[e] * out;
       const real* panels = packed && packed->backward ? packed->backward + e * packed->backward_stride
                                                       : pack_in(tape.arena(), out, in, W.row(e).data, in, 1);
-      multiply(tape.team(), {.m = rows_of(e), .n = in, .k = out, .a = dy_rows, .a_row = out, .a_column = 1,
-                             .b = panels, .c = dx.data + first[e] * in, .c_row = in, .add = !fresh,
+      multiply(tape.team(), {.m = rows_of(e),
+                             .n = in,
+                             .k = out,
+                             .a = dy_rows,
+                             .a_row = out,
+                             .a_column = 1,
+                             .b = panels,
+                             .c = dx.data + first[e] * in,
+                             .c_row = in,
+                             .add = !fresh,
                              .bias = nullptr});
       if (tape.wants_grad(weight)) {
-        add_weight_gradient(tape.arena(), rows_of(e), out, in, dy_rows, x_rows, tape.expert_grad(weight, e).data);
+        add_weight_gradient(tape.arena(), rows_of(e), out, in, dy_rows, x_rows,
+                            tape.expert_grad(weight, e).data);
       }
       if (tape.wants_grad(bias)) {
         kernels().add_rows(rows_of(e), out, dy_rows, tape.expert_grad(bias, e).data);

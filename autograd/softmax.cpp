@@ -44,12 +44,14 @@ Var log_softmax(Tape& tape, Var x) {
     for (int64_t r = 0; r < rows; ++r) {
       real total = 0;
       for (int64_t i = r * n; i < (r + 1) * n; ++i) total += dy[i];
-      for (int64_t i = r * n; i < (r + 1) * n; ++i) dx[i] += dy[i] - static_cast<real>(math::exp(y[i])) * total;
+      for (int64_t i = r * n; i < (r + 1) * n; ++i)
+        dx[i] += dy[i] - static_cast<real>(math::exp(y[i])) * total;
     }
   });
 }
 
-// L = sum_r sum_n q[r, n] (log sum_m e^z[r, m] - z[r, n])        dz += dL (softmax(z) - q), as rows of q sum to 1
+// L = sum_r sum_n q[r, n] (log sum_m e^z[r, m] - z[r, n])        dz += dL (softmax(z) - q), as rows of q sum
+// to 1
 Var softmax_cross_entropy(Tape& tape, Var logits, Tensor targets) {
   const Tensor Z = tape.value(logits), loss = tape.allocate({});
   require_shape("softmax_cross_entropy: targets", targets.shape, Z.shape);

@@ -40,9 +40,13 @@ Var Tape::parameter(ParamId id) {
   return known;
 }
 
-Tensor Tape::allocate(const Shape& shape) { return arena_.tensor(shape); }
+Tensor Tape::allocate(const Shape& shape) {
+  return arena_.tensor(shape);
+}
 
-const PackedWeight* Tape::packed(Var v) const { return packed_ ? packed_->of(param(v)) : nullptr; }
+const PackedWeight* Tape::packed(Var v) const {
+  return packed_ ? packed_->of(param(v)) : nullptr;
+}
 
 Tensor Tape::grad(Var v) {
   const Target target = grad_target(v);
@@ -95,6 +99,8 @@ real* Tape::take_buffer(int64_t count) {
   return arena_.allocate<real>(count);
 }
 
-void Tape::give_back(real* buffer, int64_t count) { free_.push_back({buffer, count}); }
+void Tape::give_back(real* buffer, int64_t count) {
+  free_.push_back({buffer, count});
+}
 
 }  // namespace vmoe

@@ -70,8 +70,8 @@ class Tape {
   /// Packed form of a parameter (null if `v` is no parameter or nothing was packed).
   const PackedWeight* packed(Var v) const;
 
-  /// Records y = f(inputs). `backward(tape, dy)` is called once, if any input wants a gradient, with dy of y's
-  /// shape. The closure must be trivially destructible: it is copied into the arena and never destroyed.
+  /// Records y = f(inputs). `backward(tape, dy)` is called once, if any input wants a gradient, with dy of
+  /// y's shape. The closure must be trivially destructible: it is copied into the arena and never destroyed.
   template <class Backward>
   Var record(Tensor value, std::initializer_list<Var> inputs, Backward backward);
 
@@ -79,8 +79,8 @@ class Tape {
   bool wants_grad(Var v) const { return v && nodes_[v.id].wants_grad; }
   /// The gradient of `v` to add into (zeros at first). Only inside a closure, or after `backward` for a leaf.
   Tensor grad(Var v);
-  /// Like `grad`, but if nothing was added yet the memory is uninitialised and `fresh` is true: the caller must
-  /// then overwrite all of it. Saves a pass over memory in products and elementwise ops.
+  /// Like `grad`, but if nothing was added yet the memory is uninitialised and `fresh` is true: the caller
+  /// must then overwrite all of it. Saves a pass over memory in products and elementwise ops.
   struct Target {
     Tensor tensor;
     bool fresh;

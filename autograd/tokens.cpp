@@ -11,7 +11,8 @@ namespace vmoe {
 Var mean_tokens(Tape& tape, Var x, int first) {
   const Tensor X = tape.value(x);
   const int64_t batch = X.dim(0), tokens = X.dim(1), width = X.dim(2), count = tokens - first;
-  if (count < 1) throw ShapeError("mean_tokens: no token from " + std::to_string(first) + " on in " + to_string(X.shape));
+  if (count < 1)
+    throw ShapeError("mean_tokens: no token from " + std::to_string(first) + " on in " + to_string(X.shape));
   const real factor = real{1} / static_cast<real>(count);
   const Tensor y = tape.allocate({batch, width});
   std::fill(y.begin(), y.end(), real{0});

@@ -81,6 +81,13 @@ void JsonFields::read(const char* key, std::vector<int>& value) {
   value = json.get<std::vector<int>>();
 }
 
+void JsonFields::read(const char* key, std::vector<std::string>& value) {
+  const Json& json = at(key);
+  if (!json.is_array() || !std::all_of(json.begin(), json.end(), [](const Json& item) { return item.is_string(); }))
+    fail(key, json, "a list of texts");
+  value = json.get<std::vector<std::string>>();
+}
+
 int JsonFields::read_name(const char* key, EnumNames names) {
   const Json& json = at(key);
   const auto found = std::find_if(names.begin(), names.end(), [&](const char* name) { return json == name; });

@@ -24,7 +24,7 @@ PatchEmbed::PatchEmbed(ParameterStore& store, const VitConfig& config)
 
 Var PatchEmbed::forward(Pass& pass, Var images) const {
   Tape& tape = pass.tape;
-  const Window patch{image_size, image_size, patch_size, patch_size, 0};
+  const SlidingWindow patch{image_size, image_size, patch_size, patch_size, 0};
   return linear(tape, unfold_planes(tape, images, patch), tape.parameter(weight), tape.parameter(bias));
 }
 
@@ -44,8 +44,8 @@ Var ConvTokenizer::forward(Pass& pass, Var images) const {
   Var x = images;
   int side = image_size;
   for (size_t i = 0; i < weights.size(); ++i) {
-    const Window conv{side, side, kConvSize, kConvStride, kConvPadding};
-    const Window pool{side, side, kPoolSize, kPoolStride, kPoolPadding};
+    const SlidingWindow conv{side, side, kConvSize, kConvStride, kConvPadding};
+    const SlidingWindow pool{side, side, kPoolSize, kPoolStride, kPoolPadding};
     const Var windows = i == 0 ? unfold_planes(tape, x, conv) : unfold_tokens(tape, x, conv);
     x = linear(tape, windows, tape.parameter(weights[i]), Var{});
     x = max_pool(tape, relu(tape, x), pool);

@@ -12,11 +12,15 @@ namespace {
 constexpr size_t kSmallestBlock = size_t{1} << 20;
 constexpr size_t kHugePage = size_t{2} << 20;
 
-size_t round_up(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
+size_t round_up(size_t bytes, size_t to) {
+  return (bytes + to - 1) / to * to;
+}
 
 }  // namespace
 
-Arena::~Arena() { free_blocks(); }
+Arena::~Arena() {
+  free_blocks();
+}
 
 void* Arena::allocate_bytes(size_t bytes) {
   const size_t rounded = round_up(std::max<size_t>(bytes, 1), kAlignment);
@@ -53,8 +57,8 @@ void Arena::release(const Mark& mark) {
   used_ = mark.used;
 }
 
-// Memory comes from the kernel, not from malloc, so that large blocks can be huge pages and are never given back
-// between steps.
+// Memory comes from the kernel, not from malloc, so that large blocks can be huge pages and are never given
+// back between steps.
 void Arena::add_block(size_t bytes) {
   const size_t size = round_up(bytes, bytes >= kHugePage ? kHugePage : size_t{4096});
   void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -8,9 +8,9 @@
 
 namespace vmoe {
 
-/// Hands out memory that stays valid until `reset` (or until a Mark taken before it is released). It grows while
-/// the first chunk runs; the next `reset` merges what was needed into one block, so that a steady state allocates
-/// nothing and touches the same pages again. Not thread-safe: an arena belongs to one thread.
+/// Hands out memory that stays valid until `reset` (or until a Mark taken before it is released). It grows
+/// while the first chunk runs; the next `reset` merges what was needed into one block, so that a steady state
+/// allocates nothing and touches the same pages again. Not thread-safe: an arena belongs to one thread.
 class Arena {
  public:
   static constexpr size_t kAlignment = 64;  // bytes: a cache line, and the widest vector
@@ -21,7 +21,8 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  /// `bytes` of uninitialised memory, aligned to kAlignment. Throws std::bad_alloc when the system has none left.
+  /// `bytes` of uninitialised memory, aligned to kAlignment. Throws std::bad_alloc when the system has none
+  /// left.
   void* allocate_bytes(size_t bytes);
 
   template <class T>

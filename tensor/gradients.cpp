@@ -8,10 +8,14 @@ namespace vmoe {
 
 namespace {
 
-int64_t expert_size(const Parameter& parameter) { return parameter.shape.count() / parameter.experts; }
+int64_t expert_size(const Parameter& parameter) {
+  return parameter.shape.count() / parameter.experts;
+}
 
 // A stacked parameter [E, ...] without its first dimension.
-Shape expert_shape(const Parameter& parameter) { return View<real>{nullptr, parameter.shape}.row(0).shape; }
+Shape expert_shape(const Parameter& parameter) {
+  return View<real>{nullptr, parameter.shape}.row(0).shape;
+}
 
 }  // namespace
 
@@ -36,7 +40,8 @@ void Gradients::clear() {
 }
 
 Tensor Gradients::of(ParamId id) {
-  if (store_[id].experts > 0) throw ShapeError("gradient of all experts of '" + store_[id].name + "' at once");
+  if (store_[id].experts > 0)
+    throw ShapeError("gradient of all experts of '" + store_[id].name + "' at once");
   return store_.view(id, dense_);
 }
 

@@ -8,9 +8,9 @@
 
 namespace vmoe {
 
-/// Gradients of the parameters, for one lane at a time. Dense parameters have a buffer of their own; of stacked
-/// experts only those touched by the lane's images exist, so that E experts are not stored once per thread.
-/// After a lane `add_to` adds everything to the batch's gradient (laid out like the store).
+/// Gradients of the parameters, for one lane at a time. Dense parameters have a buffer of their own; of
+/// stacked experts only those touched by the lane's images exist, so that E experts are not stored once per
+/// thread. After a lane `add_to` adds everything to the batch's gradient (laid out like the store).
 class Gradients {
  public:
   /// Room for the gradients of at most `touched` experts of every stacked parameter.

@@ -48,10 +48,14 @@ double shifted_sin(double x, int shift) {
   const double k = std::floor(x * (2 / kPi) + 0.5);
   const double r = (x - k * kHalfPiHigh) - k * kHalfPiLow;
   switch ((static_cast<int64_t>(k) + shift) & 3) {
-    case 0: return sin_series(r);
-    case 1: return cos_series(r);
-    case 2: return -sin_series(r);
-    default: return -cos_series(r);
+    case 0:
+      return sin_series(r);
+    case 1:
+      return cos_series(r);
+    case 2:
+      return -sin_series(r);
+    default:
+      return -cos_series(r);
   }
 }
 
@@ -85,9 +89,13 @@ double log(double x) {
   return k * kLn2High + (k * kLn2Low + s * sum);
 }
 
-double sin(double x) { return shifted_sin(x, 0); }
+double sin(double x) {
+  return shifted_sin(x, 0);
+}
 
-double cos(double x) { return shifted_sin(x, 1); }
+double cos(double x) {
+  return shifted_sin(x, 1);
+}
 
 double pow(double x, double y) {
   if (y == 0) return 1;

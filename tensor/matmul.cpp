@@ -13,7 +13,9 @@ namespace vmoe {
 
 #ifdef VMOE_USE_BLAS
 
-void hold_blas_to_one_thread() { openblas_set_num_threads(1); }
+void hold_blas_to_one_thread() {
+  openblas_set_num_threads(1);
+}
 
 std::string blas_description() {
   static const char* const kinds[] = {"serial", "pthreads", "OpenMP"};
@@ -26,7 +28,9 @@ std::string blas_description() {
 
 void hold_blas_to_one_thread() {}
 
-std::string blas_description() { return "none: own kernels"; }
+std::string blas_description() {
+  return "none: own kernels";
+}
 
 #endif
 
@@ -55,22 +59,32 @@ void add_weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, co
                          real* dw) {
   const Kernels& k = kernels();
 #ifdef VMOE_USE_BLAS
-  // Both factors change with every call, so packing cannot be shared: OpenBLAS was as fast or faster on every shape
-  // of our models (while the products with a packed weight are 8 to 30 % faster with the own kernel). The plain
-  // kernels stay without it, since they are the definition.
+  // Both factors change with every call, so packing cannot be shared: OpenBLAS was as fast or faster on every
+  // shape of our models (while the products with a packed weight are 8 to 30 % faster with the own kernel).
+  // The plain kernels stay without it, since they are the definition.
   if (&k != available_kernels().front()) {
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, rows, 1, dy, out, x, in, 1, dw, in);
     return;
   }
 #endif
   const Arena::Mark mark = arena.mark();
-  // dY is turned so that the kernel reads it along rows; 16 more numbers a row keep its rows off the same cache set.
+  // dY is turned so that the kernel reads it along rows; 16 more numbers a row keep its rows off the same
+  // cache set.
   const int64_t stride = rows + 16;
   real* dy_turned = arena.allocate<real>(out * stride);
   k.transpose(rows, out, dy, out, dy_turned, stride);
   const real* packed = pack_in(arena, rows, in, x, in, 1);
-  k.gemm({.m = out, .n = in, .k = rows, .a = dy_turned, .a_row = stride, .a_column = 1, .b = packed, .c = dw,
-          .c_row = in, .add = true, .bias = nullptr});
+  k.gemm({.m = out,
+          .n = in,
+          .k = rows,
+          .a = dy_turned,
+          .a_row = stride,
+          .a_column = 1,
+          .b = packed,
+          .c = dw,
+          .c_row = in,
+          .add = true,
+          .bias = nullptr});
   arena.release(mark);
 }
 

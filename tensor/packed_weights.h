@@ -1,5 +1,6 @@
 #pragma once
-// Linear weights in the order in which the matrix kernel reads them, packed once per step and shared by all lanes.
+// Linear weights in the order in which the matrix kernel reads them, packed once per step and shared by all
+// lanes.
 
 #include <vector>
 
@@ -9,8 +10,8 @@
 
 namespace vmoe {
 
-/// A weight W [O, I] in panels, for y = x W^T (`forward`: I x O) and for dx = dy W (`backward`: O x I; null when only
-/// inference was asked for). Stacked experts follow each other at the given strides (in numbers).
+/// A weight W [O, I] in panels, for y = x W^T (`forward`: I x O) and for dx = dy W (`backward`: O x I; null
+/// when only inference was asked for). Stacked experts follow each other at the given strides (in numbers).
 struct PackedWeight {
   int64_t outputs = 0, inputs = 0;
   const real* forward = nullptr;

@@ -12,15 +12,25 @@ namespace {
 
 constexpr int64_t kAlign = 16;  // numbers: every parameter starts on a cache line
 
-int64_t aligned(int64_t count) { return (count + kAlign - 1) / kAlign * kAlign; }
+int64_t aligned(int64_t count) {
+  return (count + kAlign - 1) / kAlign * kAlign;
+}
 
 void draw(const Init& init, Tensor values, Random random) {
   for (real& value : values) {
     switch (init.kind) {
-      case Init::Kind::zeros: value = 0; break;
-      case Init::Kind::constant: value = static_cast<real>(init.scale); break;
-      case Init::Kind::uniform: value = static_cast<real>(random.uniform(-init.scale, init.scale)); break;
-      case Init::Kind::normal: value = static_cast<real>(init.scale * random.normal()); break;
+      case Init::Kind::zeros:
+        value = 0;
+        break;
+      case Init::Kind::constant:
+        value = static_cast<real>(init.scale);
+        break;
+      case Init::Kind::uniform:
+        value = static_cast<real>(random.uniform(-init.scale, init.scale));
+        break;
+      case Init::Kind::normal:
+        value = static_cast<real>(init.scale * random.normal());
+        break;
       case Init::Kind::truncated_normal: {
         double x = random.normal();
         while (x < -2 || x > 2) x = random.normal();
@@ -33,14 +43,17 @@ void draw(const Init& init, Tensor values, Random random) {
 
 }  // namespace
 
-void ParameterStore::FreeAligned::operator()(real* block) const { std::free(block); }
+void ParameterStore::FreeAligned::operator()(real* block) const {
+  std::free(block);
+}
 
 ParamId ParameterStore::add(std::string name, Shape shape, Role role, Init init, int experts) {
-  if (block_) throw Error(ExitCode::internal, "parameter '" + name + "' is added after the block was laid out");
+  if (block_)
+    throw Error(ExitCode::internal, "parameter '" + name + "' is added after the block was laid out");
   if (find(name)) throw Error(ExitCode::internal, "parameter '" + name + "' is added twice");
   if (experts > 0 && shape[0] != experts) {
-    throw ShapeError("parameter '" + name + "' stacks " + std::to_string(experts) + " experts, but has shape " +
-                     to_string(shape));
+    throw ShapeError("parameter '" + name + "' stacks " + std::to_string(experts) +
+                     " experts, but has shape " + to_string(shape));
   }
   parameters_.push_back({std::move(name), shape, role, init, experts, 0});
   return {count() - 1};

@@ -1,6 +1,6 @@
 #pragma once
-// Every parameter of a model in one block. Gradients, moments and averages have the same layout, so an optimiser
-// step is one loop over it and a checkpoint one pass.
+// Every parameter of a model in one block. Gradients, moments and averages have the same layout, so an
+// optimiser step is one loop over it and a checkpoint one pass.
 
 #include <memory>
 #include <string>
@@ -41,8 +41,8 @@ struct Parameter {
   int64_t offset;  // of its first number in the block (a multiple of 16)
 };
 
-/// Parameters are added while the model is built, then `allocate` lays them out: dense ones first, in the order of
-/// adding, then the stacked experts, so that what every lane touches is one range.
+/// Parameters are added while the model is built, then `allocate` lays them out: dense ones first, in the
+/// order of adding, then the stacked experts, so that what every lane touches is one range.
 class ParameterStore {
  public:
   /// Names are unique; `experts` > 0 needs shape[0] == experts. Throws Error on a repeated name.

@@ -51,7 +51,8 @@ double Random::gamma(double shape) {
     const double x = normal(), v = 1 + c * x;
     if (v <= 0) continue;
     const double cube = v * v * v;
-    if (math::log((bits() + 0.5) * 0x1p-32) < 0.5 * x * x + d - d * cube + d * math::log(cube)) return d * cube;
+    if (math::log((bits() + 0.5) * 0x1p-32) < 0.5 * x * x + d - d * cube + d * math::log(cube))
+      return d * cube;
   }
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// Counter-based random numbers: a number is a function of (seed, stream, layer, epoch, position, index). There is
-// no state to save, and no order of threads that could matter.
-// Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011 (Philox 4x32-10).
+// Counter-based random numbers: a number is a function of (seed, stream, layer, epoch, position, index).
+// There is no state to save, and no order of threads that could matter. Source: Salmon, Moraes, Dror, Shaw,
+// "Parallel random numbers: as easy as 1, 2, 3", SC 2011 (Philox 4x32-10).
 
 #include <array>
 #include <cstdint>
@@ -13,11 +13,23 @@ std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint3
 
 /// What a random number is for. Two streams never share a number.
 enum class Stream : uint16_t {
-  init, shuffle, split, crop, flip, mix, dropout, drop_path, cluster, synthetic, bench, test,
+  init,
+  shuffle,
+  split,
+  crop,
+  flip,
+  mix,
+  dropout,
+  drop_path,
+  cluster,
+  synthetic,
+  bench,
+  test,
 };
 
 /// The random numbers of one place, drawn one after the other from index 0.
-/// `position` is the place of an image in its epoch (or any other item), `layer` tells apart layers of a model.
+/// `position` is the place of an image in its epoch (or any other item), `layer` tells apart layers of a
+/// model.
 class Random {
  public:
   Random(uint64_t seed, Stream stream, uint32_t epoch = 0, uint32_t position = 0, uint16_t layer = 0)

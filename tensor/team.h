@@ -7,8 +7,8 @@
 
 namespace vmoe {
 
-/// `run` cuts nothing itself: the caller names the pieces, the same ones for any number of threads, and threads
-/// only decide who does which. So the result is the same bytes for one thread as for many.
+/// `run` cuts nothing itself: the caller names the pieces, the same ones for any number of threads, and
+/// threads only decide who does which. So the result is the same bytes for one thread as for many.
 class Team {
  public:
   explicit Team(int threads) : threads_(threads) {}

@@ -30,7 +30,8 @@ std::string to_string(const Shape& shape) {
 
 void require_shape(const char* where, const Shape& got, const Shape& expected) {
   if (got == expected) return;
-  throw ShapeError(std::string(where) + ": got shape " + to_string(got) + ", expected " + to_string(expected));
+  throw ShapeError(std::string(where) + ": got shape " + to_string(got) + ", expected " +
+                   to_string(expected));
 }
 
 }  // namespace vmoe

@@ -1,7 +1,7 @@
 #pragma once
-// Shapes and views. A tensor is a cheap view (pointer and shape) on memory that an Arena or a ParameterStore owns;
-// row-major and contiguous. Reshaping and slicing along the first dimension are free, everything else is a copy
-// with a name.
+// Shapes and views. A tensor is a cheap view (pointer and shape) on memory that an Arena or a ParameterStore
+// owns; row-major and contiguous. Reshaping and slicing along the first dimension are free, everything else
+// is a copy with a name.
 
 #include <array>
 #include <cstddef>
@@ -66,10 +66,14 @@ struct View {
   View row(int64_t i) const {
     const int64_t stride = shape[0] == 0 ? 0 : count() / shape[0];
     switch (shape.rank()) {
-      case 2: return {data + i * stride, {shape[1]}};
-      case 3: return {data + i * stride, {shape[1], shape[2]}};
-      case 4: return {data + i * stride, {shape[1], shape[2], shape[3]}};
-      default: return {data + i * stride, {}};
+      case 2:
+        return {data + i * stride, {shape[1]}};
+      case 3:
+        return {data + i * stride, {shape[1], shape[2]}};
+      case 4:
+        return {data + i * stride, {shape[1], shape[2], shape[3]}};
+      default:
+        return {data + i * stride, {}};
     }
   }
 };

@@ -17,7 +17,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 double peak_rss_mb() {
   rusage usage{};
@@ -34,7 +36,8 @@ double percentile(const std::vector<double>& sorted, double share) {
 }
 
 // Times `step` after a warm-up, for at least five calls and the given seconds.
-BenchResult time_steps(const BenchOptions& options, double flops_per_image, const std::function<void(int64_t)>& step) {
+BenchResult time_steps(const BenchOptions& options, double flops_per_image,
+                       const std::function<void(int64_t)>& step) {
   constexpr int kWarmUp = 2, kLeast = 5;
   int64_t n = 0;
   for (int i = 0; i < kWarmUp; ++i) step(n++);
@@ -59,7 +62,9 @@ BenchResult time_steps(const BenchOptions& options, double flops_per_image, cons
 // Normally distributed pixels for one batch, and labels in turn.
 struct RandomBatch {
   RandomBatch(const VitConfig& vit, int64_t images)
-      : size(int64_t{vit.channels} * vit.image_size * vit.image_size), classes(vit.classes), pixels(images * size) {
+      : size(int64_t{vit.channels} * vit.image_size * vit.image_size),
+        classes(vit.classes),
+        pixels(images * size) {
     Random random(0, Stream::bench);
     for (real& pixel : pixels) pixel = static_cast<real>(random.normal());
   }
@@ -78,9 +83,13 @@ struct RandomBatch {
   std::vector<real> pixels;
 };
 
-int threads_of(const BenchOptions& options) { return options.threads > 0 ? options.threads : default_threads(); }
+int threads_of(const BenchOptions& options) {
+  return options.threads > 0 ? options.threads : default_threads();
+}
 
-Choice choice_of(const BenchOptions& options) { return options.learned_routing ? Choice::learned : Choice::even; }
+Choice choice_of(const BenchOptions& options) {
+  return options.learned_routing ? Choice::learned : Choice::even;
+}
 
 }  // namespace
 
@@ -89,12 +98,13 @@ BenchResult bench_training(const BenchOptions& options) {
   model.initialise(0);
   Optimizer optimizer(model.parameters(), {});
   TrainingStep step(model, optimizer,
-                    {.batch_size = options.batch_size, .lanes = options.lanes, .threads = threads_of(options),
+                    {.batch_size = options.batch_size,
+                     .lanes = options.lanes,
+                     .threads = threads_of(options),
                      .choice = choice_of(options)});
   const RandomBatch batch(options.model.vit, options.batch_size);
-  const FillBatch fill = [&](int64_t position, int count, ImageScratch&, real* images, real* targets, int* labels) {
-    batch.fill(position, count, images, targets, labels);
-  };
+  const FillBatch fill = [&](int64_t position, int count, ImageScratch&, real* images, real* targets,
+                             int* labels) { batch.fill(position, count, images, targets, labels); };
   return time_steps(options, 3.0 * static_cast<double>(size_of(options.model).flops),
                     [&](int64_t n) { step.run(fill, 0, 0, n + 1, 1e-3); });
 }

@@ -12,18 +12,18 @@ namespace vmoe {
 struct BenchOptions {
   ModelConfig model;
   int64_t batch_size = 128;
-  int threads = 0;             // 0: one per core
+  int threads = 0;  // 0: one per core
   int lanes = 16;
-  double seconds = 5;          // measured time, after the warm-up
+  double seconds = 5;            // measured time, after the warm-up
   bool learned_routing = false;  // else images are spread evenly over the experts
 };
 
 struct BenchResult {
-  double images_per_second = 0;  // median over steps
-  double p50_ms = 0, p95_ms = 0; // of a step (training) or a batch (inference)
+  double images_per_second = 0;   // median over steps
+  double p50_ms = 0, p95_ms = 0;  // of a step (training) or a batch (inference)
   double min_ms = 0;
-  double peak_rss_mb = 0;        // MiB, of the whole process so far
-  double flops_per_image = 0;    // products only; training counts three times the forward pass
+  double peak_rss_mb = 0;      // MiB, of the whole process so far
+  double flops_per_image = 0;  // products only; training counts three times the forward pass
   int64_t steps = 0;
 };
 
@@ -31,8 +31,8 @@ struct BenchResult {
 BenchResult bench_training(const BenchOptions& options);
 /// Runs batches of random images through the model; batch 1 as prediction does it.
 BenchResult bench_inference(const BenchOptions& options);
-/// Hash of the weights of a tiny fixed training run on the plain kernels: the same on every compiler, optimisation
-/// level and x86-64 machine. 16 hexadecimal digits.
+/// Hash of the weights of a tiny fixed training run on the plain kernels: the same on every compiler,
+/// optimisation level and x86-64 machine. 16 hexadecimal digits.
 std::string bench_signature();
 
 }  // namespace vmoe

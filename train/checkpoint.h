@@ -1,9 +1,9 @@
 #pragma once
-// Model files: safetensors whose only metadata key, `vmoe`, describes the model. Nothing of time, host, path or
-// threads is in them, so equal runs write equal bytes.
+// Model files: safetensors whose only metadata key, `vmoe`, describes the model. Nothing of time, host, path
+// or threads is in them, so equal runs write equal bytes.
 
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -16,10 +16,9 @@ namespace vmoe {
 struct ModelDescription {
   ModelConfig config;
   std::vector<std::string> classes;  // names, config.vit.classes of them
-  std::vector<std::string> experts;  // what each expert is for (its classes' names); empty without a router
-  std::vector<int> super_class_of;   // by class; empty without super-classes
+  std::vector<std::string> experts;  // what each expert is for, as one phrase; empty without super-classes
   Preprocess preprocess;
-  double holdout = 0;                // share of the training set held out, by the split of `holdout_seed`
+  double holdout = 0;  // share of the training set held out, by the split of `holdout_seed`
   uint64_t holdout_seed = 0;
 };
 
@@ -29,14 +28,15 @@ struct LoadedModel {
 };
 
 /// Writes the weights in `block` (laid out like the store of `model`) and their description, atomically.
-void save_model(const std::string& path, const Model& model, const real* block, const ModelDescription& description);
+void save_model(const std::string& path, const Model& model, const real* block,
+                const ModelDescription& description);
 
-/// Reads and validates a model file whole. Throws InputError naming file and tensor or key for everything that
-/// does not fit, IoError if it cannot be read.
+/// Reads and validates a model file whole. Throws InputError naming file and tensor or key for everything
+/// that does not fit, IoError if it cannot be read.
 LoadedModel load_model(const std::string& path);
 
-/// Parses and checks the `vmoe` entry.
+/// The `vmoe` entry as text and back. Throws InputError "WHERE: ..." for whatever does not fit its schema.
+std::string description_to_json(const ModelDescription& description);
 ModelDescription description_from_json(const std::string& text, const std::string& where);
-nlohmann::ordered_json to_json(const ModelDescription& description);
 
 }  // namespace vmoe

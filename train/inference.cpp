@@ -10,11 +10,15 @@ Inference::Inference(const Model& model, int threads)
     : model_(model),
       packed_(model.parameters(), kernels(), false),
       chunk_(plan_lanes(64, 1, model.config().vit.tokens()).chunk) {
-  for (int i = 0; i < std::max(1, threads); ++i) workers_.push_back(std::make_unique<InferenceWorker>(model, packed_));
+  for (int i = 0; i < std::max(1, threads); ++i) {
+    workers_.push_back(std::make_unique<InferenceWorker>(i, model, packed_));
+  }
   pack();
 }
 
-void Inference::pack() { packed_.pack_all(); }
+void Inference::pack() {
+  packed_.pack_all();
+}
 
 void Inference::in_parallel(const std::function<void(InferenceWorker&)>& body) {
 #pragma omp parallel num_threads(threads())
@@ -24,12 +28,15 @@ void Inference::in_parallel(const std::function<void(InferenceWorker&)>& body) {
   }
 }
 
-Model::Output Inference::forward(InferenceWorker& worker, Tensor images, Choice choice, int64_t position) const {
+Model::Output Inference::forward(InferenceWorker& worker, Tensor images, Choice choice,
+                                 int64_t position) const {
   Pass pass{worker.tape};
   pass.position = static_cast<uint32_t>(position);
   return model_.forward(pass, worker.tape.constant(images), choice);
 }
 
-int default_threads() { return omp_get_num_procs(); }
+int default_threads() {
+  return omp_get_num_procs();
+}
 
 }  // namespace vmoe

@@ -15,8 +15,10 @@ namespace vmoe {
 
 /// One thread's means to run chunks of images forward.
 struct InferenceWorker {
-  InferenceWorker(const Model& model, const PackedWeights& packed) : tape(arena, model.parameters(), packed) {}
+  InferenceWorker(int number, const Model& model, const PackedWeights& packed)
+      : index(number), tape(arena, model.parameters(), packed) {}
 
+  const int index;  // of the thread, 0 .. threads - 1
   Arena arena;
   Tape tape;
   ImageScratch scratch;
@@ -32,8 +34,8 @@ class Inference {
 
   int threads() const { return static_cast<int>(workers_.size()); }
 
-  /// Runs work(worker, first, count) for chunks of at most `chunk()` images of 0 .. images - 1 on all threads, and
-  /// then finish(worker, first, count) in the order of chunks, one at a time.
+  /// Runs work(worker, first, count) for chunks of at most `chunk()` images of 0 .. images - 1 on all
+  /// threads, and then finish(worker, first, count) in the order of chunks, one at a time.
   template <class Work, class Finish>
   void run(int64_t images, const Work& work, const Finish& finish) {
     const int chunks = static_cast<int>((images + chunk_ - 1) / chunk_);
@@ -41,7 +43,8 @@ class Inference {
     const auto first = [&](int i) { return int64_t{i} * chunk_; };
     const auto count = [&](int i) { return static_cast<int>(std::min<int64_t>(chunk_, images - first(i))); };
     in_parallel([&](InferenceWorker& worker) {
-      queue.run([&](int i) { work(worker, first(i), count(i)); }, [&](int i) { finish(worker, first(i), count(i)); });
+      queue.run([&](int i) { work(worker, first(i), count(i)); },
+                [&](int i) { finish(worker, first(i), count(i)); });
     });
     queue.rethrow();
   }

@@ -8,7 +8,8 @@ namespace vmoe {
 
 namespace {
 
-constexpr int64_t kPiece = 16384;  // numbers: gradient, weight and moments of a piece fit the second-level cache
+constexpr int64_t kPiece =
+    16384;  // numbers: gradient, weight and moments of a piece fit the second-level cache
 
 }  // namespace
 
@@ -26,7 +27,8 @@ Optimizer::Optimizer(ParameterStore& store, const AdamWConfig& config) : store_(
   for (const Parameter& parameter : store.all()) {
     const int64_t count = parameter.shape.count();
     for (int64_t first = 0; first < count; first += kPiece) {
-      pieces_.push_back({parameter.offset + first, std::min(kPiece, count - first), parameter.role == Role::weight});
+      pieces_.push_back(
+          {parameter.offset + first, std::min(kPiece, count - first), parameter.role == Role::weight});
     }
   }
 }

@@ -1,6 +1,6 @@
 #pragma once
-// AdamW over a whole ParameterStore (Loshchilov and Hutter 2019, arXiv:1711.05101), with an exponential moving
-// average of the weights. Work is cut into fixed pieces, so that threads can share it in any way.
+// AdamW over a whole ParameterStore (Loshchilov and Hutter 2019, arXiv:1711.05101), with an exponential
+// moving average of the weights. Work is cut into fixed pieces, so that threads can share it in any way.
 
 #include <vector>
 

@@ -22,47 +22,50 @@ struct ModelFlags {
   std::optional<std::string> pool, positions, tokenizer, activation;
   std::optional<double> layer_scale, norm_eps, dropout, drop_path;
   std::optional<bool> fc_norm;
-  std::string router = "none";       // or "image"
-  int experts = 0;                   // E; needed with a router (with `coarse` super-classes it may be left out)
+  std::string router = "none";  // or "image"
+  int experts = 0;              // E; needed with a router (with `coarse` super-classes it may be left out)
   int top_k = 1;
   std::string moe_layers = "last:2";
-  double router_weight = 0.3;        // of the router's cross entropy
+  double router_weight = 0.3;  // of the router's cross entropy
 };
 
-/// The preset with the flags' changes. Throws UsageError for an unknown preset or value and for sizes that cannot
-/// work. Without data the preset's own image size, channels and classes stand.
+/// The preset with the flags' changes. Throws UsageError for an unknown preset or value and for sizes that
+/// cannot work. Without data the preset's own image size, channels and classes stand.
 ModelConfig model_from_flags(const ModelFlags& flags);
 /// The same for a data set: image size, channels and classes follow it unless a flag says otherwise.
 ModelConfig model_from_flags(const ModelFlags& flags, const DatasetInfo& data);
 
 struct TrainOptions {
-  std::string data;                  // path or "synthetic"
+  std::string data;  // path or "synthetic"
   std::string format = "auto";
-  std::string labels = "fine";       // CIFAR-100: fine | coarse
+  std::string labels = "fine";  // CIFAR-100: fine | coarse
   ModelFlags model;
-  std::string super_classes;         // file of `vmoe superclass`, or "coarse"; empty: none
-  int64_t batch_size = 0;            // 0: suits the data, as for epochs
+  std::string super_classes;  // file of `vmoe superclass`, or "coarse"; empty: none
+  int64_t batch_size = 0;     // 0: suits the data, as for epochs
   int accumulate = 1;
   int epochs = 0;
   double lr = 1e-3;
   double min_lr = 1e-5;
-  double warmup_epochs = -1;         // -1: a twentieth of the run, at most 5 epochs
+  double warmup_epochs = -1;  // -1: a twentieth of the run, at most 5 epochs
   double clip_norm = 1;
   AdamWConfig adamw;
-  Augment augment;                   // crop "auto" becomes "pad" for small images and "resized" for large ones
-  double holdout = 0.1;              // share of the training set that chooses the best epoch
+  std::string crop = "auto";  // overrides augment.crop: "pad" for images of one size, else "resized"
+  std::optional<bool> flip;   // overrides augment.flip; unset: colour images only (a mirrored 2 is no digit)
+  Augment augment;            // padding 0: an eighth of the image
+  double holdout = 0.1;       // share of the training set that chooses the best epoch
   uint64_t seed = 0;
   int lanes = 16;
   // --- these may differ when a run is resumed ---
-  int threads = 0;                   // 0: one per core
-  int64_t max_steps = 0;             // stop after this many updates in all; 0: never early
-  double save_every = 60;            // seconds between checkpoints (and one after every epoch)
-  std::string output;                // folder; empty: runs/NAME
+  int threads = 0;         // 0: one per core
+  int64_t max_steps = 0;   // stop after this many updates in all; 0: never early
+  double save_every = 60;  // seconds between checkpoints (and one after every epoch)
+  std::string output;      // folder; empty: runs/NAME
   bool resume = false;
   bool overwrite = false;
 };
 
-/// Checks everything that needs no data. Throws UsageError naming the flag, its value and what would be right.
+/// Checks everything that needs no data. Throws UsageError naming the flag, its value and what would be
+/// right.
 void validate(const TrainOptions& options);
 
 /// Seed of the hold-out's split: fixed, so that runs with different seeds are judged on the same images.

@@ -10,19 +10,19 @@ namespace vmoe {
 
 struct Prediction {
   struct Guess {
-    int index;               // class
+    int index;  // class
     std::string name;
     double probability;
   };
   struct ChosenExpert {
     int index;
     double gate;
-    std::string name;        // what the expert is for, from the super-classes
+    std::string name;  // what the expert is for, from the super-classes
   };
   std::string path;
-  std::vector<Guess> top;    // most probable first
+  std::vector<Guess> top;  // most probable first
   std::vector<ChosenExpert> experts;
-  double milliseconds = 0;   // decoding and model
+  double milliseconds = 0;  // decoding and model
 };
 
 /// Predicts one image after the other; the threads share the work inside each op, and the result is the same

@@ -10,13 +10,13 @@ namespace vmoe {
 
 /// A moment of a run, for progress bars and logs.
 struct Progress {
-  int epoch = 0, epochs = 0;         // the epoch at work, from 1
-  int64_t step = 0, steps = 0;       // updates done, of all
-  double loss = 0;                   // running mean of this epoch
-  double accuracy = 0;               // share of training images hit in this epoch
+  int epoch = 0, epochs = 0;    // the epoch at work, from 1
+  int64_t step = 0, steps = 0;  // updates done, of all
+  double loss = 0;              // running mean of this epoch
+  double accuracy = 0;          // share of training images hit in this epoch
   double images_per_second = 0;
   double seconds_left = 0;
-  bool epoch_ended = false;          // then the two below are set (if there is a hold-out)
+  bool epoch_ended = false;  // then the two below are set (if there is a hold-out)
   double holdout_accuracy = 0, holdout_loss = 0, router_accuracy = 0;
 };
 
@@ -32,22 +32,23 @@ struct RunListener {
 };
 
 struct RunSummary {
-  std::string model_path;            // best.safetensors (last.safetensors without a hold-out)
+  std::string model_path;  // best.safetensors (last.safetensors without a hold-out)
   std::string last_path;
   int64_t steps = 0;
-  int epochs = 0;                    // whole ones
-  int best_epoch = 0;                // 0: none evaluated yet
-  double best_accuracy = 0;          // on the hold-out
+  int epochs = 0;            // whole ones
+  int best_epoch = 0;        // 0: none evaluated yet
+  double best_accuracy = 0;  // on the hold-out
   double best_loss = 0;
   double final_train_loss = 0;
-  double seconds = 0;                // of this call
-  double images_per_second = 0;      // median over steps of this call
-  bool finished = false;             // all epochs done (false after max_steps)
-  bool nothing_to_do = false;        // resumed a finished run
+  double seconds = 0;            // of this call
+  double images_per_second = 0;  // median over steps of this call
+  bool finished = false;         // all epochs done (false after max_steps)
+  bool nothing_to_do = false;    // resumed a finished run
 };
 
-/// Trains by `options`. Writes into options.output: best.safetensors, last.safetensors, last.state.safetensors,
-/// metrics.jsonl, summary.csv, config.json. Throws Interrupted after the checkpoint when the listener says so.
+/// Trains by `options`. Writes into options.output: best.safetensors, last.safetensors,
+/// last.state.safetensors, metrics.jsonl, summary.csv, config.json. Throws Interrupted after the checkpoint
+/// when the listener says so.
 RunSummary train(const TrainOptions& options, const RunListener& listener);
 
 }  // namespace vmoe

@@ -39,7 +39,9 @@ StepFigures& operator+=(StepFigures& a, const StepFigures& b) {
 
 constexpr int64_t kClearBlock = 1 << 16;  // numbers of the batch's gradient that are zeroed at once
 
-double clip_factor(double limit, double norm) { return limit > 0 && norm > limit ? limit / norm : 1; }
+double clip_factor(double limit, double norm) {
+  return limit > 0 && norm > limit ? limit / norm : 1;
+}
 
 // A piece of work for every index, taken by whichever thread of the region is free. Ends with a barrier.
 class Pieces {
@@ -87,14 +89,15 @@ TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig&
 
 TrainingStep::~TrainingStep() = default;
 
-StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t position, int64_t step, double lr) {
+StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t position, int64_t step,
+                              double lr) {
   const int64_t size = model_.parameters().size();
   const int blocks = static_cast<int>((size + kClearBlock - 1) / kClearBlock);
   LaneQueue lanes(config_.accumulate * plan_.lanes);
   Pieces packing, clearing, measuring, updating;
   StepFigures total;
   bool finite = true;
-#pragma omp parallel num_threads(static_cast<int>(workers_.size()))
+#pragma omp parallel num_threads(static_cast <int>(workers_.size()))
   {
     flush_denormals();
     Worker& worker = *workers_[omp_get_thread_num()];
@@ -109,7 +112,8 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
               });
 #pragma omp barrier
     if (!lanes.failed()) {
-      measuring.run(optimizer_.pieces(), [&](int i) { squares_[i] = optimizer_.sum_of_squares(i, gradient_); });
+      measuring.run(optimizer_.pieces(),
+                    [&](int i) { squares_[i] = optimizer_.sum_of_squares(i, gradient_); });
 #pragma omp single
       {
         for (const double square : squares_) total.gradient_norm += square;
@@ -125,27 +129,32 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
   }
   lanes.rethrow();
   if (!finite) {
-    throw Error(ExitCode::internal, "step " + std::to_string(step) + ": " +
-                                        (std::isfinite(total.loss) ? "the gradient" : "the loss") +
-                                        " is not finite; the weights keep their last values. Lower the learning rate "
-                                        "(now " + std::to_string(lr) + ") or set --clip-norm 1");
+    throw Error(ExitCode::internal,
+                "step " + std::to_string(step) + ": " +
+                    (std::isfinite(total.loss) ? "the gradient" : "the loss") +
+                    " is not finite; the weights keep their last values. Lower the learning rate "
+                    "(now " +
+                    std::to_string(lr) + ") or set --clip-norm 1");
   }
   return total;
 }
 
 // Lanes are numbered through all parts of the batch.
-void TrainingStep::run_lane(Worker& worker, const FillBatch& fill, uint32_t epoch, int64_t position, int lane) {
+void TrainingStep::run_lane(Worker& worker, const FillBatch& fill, uint32_t epoch, int64_t position,
+                            int lane) {
   const int64_t part = position + lane / plan_.lanes * plan_.images;
   const int64_t last = plan_.first(lane % plan_.lanes + 1);
   worker.gradients.clear();
   worker.figures = {};
   for (int64_t first = plan_.first(lane % plan_.lanes); first < last; first += plan_.chunk) {
-    run_chunk(worker, fill, epoch, part + first, static_cast<int>(std::min<int64_t>(plan_.chunk, last - first)));
+    run_chunk(worker, fill, epoch, part + first,
+              static_cast<int>(std::min<int64_t>(plan_.chunk, last - first)));
   }
 }
 
 // Forward and backward of one chunk; its share of the batch's mean loss.
-void TrainingStep::run_chunk(Worker& worker, const FillBatch& fill, uint32_t epoch, int64_t position, int count) {
+void TrainingStep::run_chunk(Worker& worker, const FillBatch& fill, uint32_t epoch, int64_t position,
+                             int count) {
   const VitConfig& vit = model_.config().vit;
   Tape& tape = worker.tape;
   tape.reset();

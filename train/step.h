@@ -1,7 +1,7 @@
 #pragma once
-// One training step: weights, moments and a place in the epoch go in; weights, moments and figures come out. It is
-// one parallel region: pack the weights, run the lanes, add their gradients in lane order, measure the gradient,
-// update the weights.
+// One training step: weights, moments and a place in the epoch go in; weights, moments and figures come out.
+// It is one parallel region: pack the weights, run the lanes, add their gradients in lane order, measure the
+// gradient, update the weights.
 
 #include <functional>
 #include <memory>
@@ -16,27 +16,27 @@
 
 namespace vmoe {
 
-/// Fills images [count, C, S, S], soft targets [count, N] and labels [count] of positions position .. position +
-/// count - 1 of an epoch. Called by many threads at once, each with its own scratch.
-using FillBatch = std::function<void(int64_t position, int count, ImageScratch& scratch, real* images, real* targets,
-                                     int* labels)>;
+/// Fills images [count, C, S, S], soft targets [count, N] and labels [count] of positions position ..
+/// position + count - 1 of an epoch. Called by many threads at once, each with its own scratch.
+using FillBatch = std::function<void(int64_t position, int count, ImageScratch& scratch, real* images,
+                                     real* targets, int* labels)>;
 
 struct StepConfig {
   int64_t batch_size = 128;  // images between two updates
   int accumulate = 1;        // the batch is run in this many parts, one after the other
   int lanes = 16;            // per part
   int threads = 1;
-  double clip_norm = 0;      // gradients with a larger norm are scaled down to it; 0: never
-  uint64_t seed = 0;         // of dropout and drop path
+  double clip_norm = 0;  // gradients with a larger norm are scaled down to it; 0: never
+  uint64_t seed = 0;     // of dropout and drop path
   Choice choice = Choice::learned;
 };
 
 /// What a step measured, over its batch.
 struct StepFigures {
-  double loss = 0;           // the mean that was minimised
-  double class_loss = 0;     // of it, the cross entropy of the classes
-  double router_loss = 0;    // of it, the router's part, weight included
-  int64_t correct = 0;       // images whose largest logit is their label's
+  double loss = 0;         // the mean that was minimised
+  double class_loss = 0;   // of it, the cross entropy of the classes
+  double router_loss = 0;  // of it, the router's part, weight included
+  int64_t correct = 0;     // images whose largest logit is their label's
   int64_t router_correct = 0;
   double gradient_norm = 0;  // before clipping
   double input_seconds = 0;  // spent reading and decoding, summed over threads
@@ -47,8 +47,9 @@ class TrainingStep {
   TrainingStep(Model& model, Optimizer& optimizer, const StepConfig& config);
   ~TrainingStep();
 
-  /// Runs the step with the images at `position` of `epoch`. `step` counts updates from 1. Throws InputError of a
-  /// broken image, and Error naming the step when loss or gradient is not finite (the weights are then untouched).
+  /// Runs the step with the images at `position` of `epoch`. `step` counts updates from 1. Throws InputError
+  /// of a broken image, and Error naming the step when loss or gradient is not finite (the weights are then
+  /// untouched).
   StepFigures run(const FillBatch& fill, uint32_t epoch, int64_t position, int64_t step, double lr);
 
   const LanePlan& plan() const { return plan_; }

@@ -20,8 +20,8 @@ std::vector<const Kernels*> probe() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&kKernels_avx2);
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl")) {
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
     tables.push_back(&kKernels_avx512);
   }
 #endif
@@ -41,7 +41,9 @@ const std::vector<const Kernels*>& available_kernels() {
   return tables;
 }
 
-const Kernels& kernels() { return *chosen(); }
+const Kernels& kernels() {
+  return *chosen();
+}
 
 void use_kernels(const std::string& name) {
   std::string names = "auto";

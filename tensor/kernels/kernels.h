@@ -1,6 +1,6 @@
 #pragma once
-// The numeric kernels: one table of functions per instruction set, chosen when the program starts. The plain table
-// is the definition: simple loops that every other table is held to by a test.
+// The numeric kernels: one table of functions per instruction set, chosen when the program starts. The plain
+// table is the definition: simple loops that every other table is held to by a test.
 
 #include <cstdint>
 #include <string>
@@ -58,8 +58,8 @@ struct Kernels {
   double (*sum_of_squares)(int64_t n, const real* x);
 
   /// Layer norm of rows of length n; gain and bias may be null; mean and rstd [rows] are written.
-  void (*layer_norm)(int64_t rows, int64_t n, const real* x, const real* gain, const real* bias, real epsilon, real* y,
-                     real* mean, real* rstd);
+  void (*layer_norm)(int64_t rows, int64_t n, const real* x, const real* gain, const real* bias, real epsilon,
+                     real* y, real* mean, real* rstd);
   /// dx (+)= ...; dgain, dbias (null without gain) are added to.
   void (*layer_norm_backward)(int64_t rows, int64_t n, const real* x, const real* gain, const real* mean,
                               const real* rstd, const real* dy, real* dx, bool add, real* dgain, real* dbias);
@@ -74,8 +74,8 @@ struct Kernels {
   /// Rows of length n at distance `stride`: y = softmax(factor * x). y may be x.
   void (*softmax)(int64_t rows, int64_t n, int64_t stride, real factor, const real* x, real* y);
   /// dx (+)= factor * y * (dy - sum(dy * y)), rows as above.
-  void (*softmax_backward)(int64_t rows, int64_t n, int64_t stride, real factor, const real* y, const real* dy,
-                           real* dx, bool add);
+  void (*softmax_backward)(int64_t rows, int64_t n, int64_t stride, real factor, const real* y,
+                           const real* dy, real* dx, bool add);
 
   /// One AdamW update of n parameters: w, m, v are changed.
   void (*adamw)(int64_t n, const AdamWStep& step, const real* gradient, real* w, real* m, real* v);
@@ -83,7 +83,8 @@ struct Kernels {
 
 /// The table in use. The widest one this machine runs, unless `use_kernels` chose another.
 const Kernels& kernels();
-/// Chooses by name ("auto" for the widest). Throws UsageError naming what this machine has. Call before any thread.
+/// Chooses by name ("auto" for the widest). Throws UsageError naming what this machine has. Call before any
+/// thread.
 void use_kernels(const std::string& name);
 /// All tables that this build holds and this machine can run, the plain one first.
 const std::vector<const Kernels*>& available_kernels();

@@ -1,5 +1,5 @@
-// The definition of every kernel: simple loops, sums in order, our own elementary functions. The signature of the
-// project is computed on these, so they must give the same bits on every compiler and machine.
+// The definition of every kernel: simple loops, sums in order, our own elementary functions. The signature of
+// the project is computed on these, so they must give the same bits on every compiler and machine.
 
 #include <algorithm>
 #include <cmath>
@@ -73,8 +73,8 @@ double sum_of_squares(int64_t n, const real* x) {
   return total;
 }
 
-void layer_norm(int64_t rows, int64_t n, const real* x, const real* gain, const real* bias, real epsilon, real* y,
-                real* mean, real* rstd) {
+void layer_norm(int64_t rows, int64_t n, const real* x, const real* gain, const real* bias, real epsilon,
+                real* y, real* mean, real* rstd) {
   for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
     real sum = 0, squares = 0;
     for (int64_t i = 0; i < n; ++i) sum += x[i];
@@ -88,9 +88,10 @@ void layer_norm(int64_t rows, int64_t n, const real* x, const real* gain, const 
   }
 }
 
-// With h = (x - mean) rstd and g = dy * gain:  dx = rstd (g - mean(g) - h mean(g h)),  dgain += dy h,  dbias += dy.
-void layer_norm_backward(int64_t rows, int64_t n, const real* x, const real* gain, const real* mean, const real* rstd,
-                         const real* dy, real* dx, bool add, real* dgain, real* dbias) {
+// With h = (x - mean) rstd and g = dy * gain:  dx = rstd (g - mean(g) - h mean(g h)),  dgain += dy h,  dbias
+// += dy.
+void layer_norm_backward(int64_t rows, int64_t n, const real* x, const real* gain, const real* mean,
+                         const real* rstd, const real* dy, real* dx, bool add, real* dgain, real* dbias) {
   for (int64_t r = 0; r < rows; ++r, x += n, dy += n, dx += n) {
     real mean_g = 0, mean_gh = 0;
     for (int64_t i = 0; i < n; ++i) {
@@ -112,7 +113,9 @@ void layer_norm_backward(int64_t rows, int64_t n, const real* x, const real* gai
   }
 }
 
-double normal_cdf(double x) { return 0.5 * (1 + math::erf(x * 0.70710678118654752440)); }
+double normal_cdf(double x) {
+  return 0.5 * (1 + math::erf(x * 0.70710678118654752440));
+}
 
 void gelu(int64_t n, const real* x, real* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = static_cast<real>(x[i] * normal_cdf(x[i]));
@@ -122,7 +125,8 @@ void gelu(int64_t n, const real* x, real* y) {
 void gelu_backward(int64_t n, const real* x, const real* dy, real* dx, bool add) {
   for (int64_t i = 0; i < n; ++i) {
     const double v = x[i];
-    const real d = static_cast<real>(dy[i] * (normal_cdf(v) + v * 0.39894228040143267794 * math::exp(-0.5 * v * v)));
+    const real d =
+        static_cast<real>(dy[i] * (normal_cdf(v) + v * 0.39894228040143267794 * math::exp(-0.5 * v * v)));
     dx[i] = add ? dx[i] + d : d;
   }
 }
@@ -154,8 +158,8 @@ void softmax(int64_t rows, int64_t n, int64_t stride, real factor, const real* x
   }
 }
 
-void softmax_backward(int64_t rows, int64_t n, int64_t stride, real factor, const real* y, const real* dy, real* dx,
-                      bool add) {
+void softmax_backward(int64_t rows, int64_t n, int64_t stride, real factor, const real* y, const real* dy,
+                      real* dx, bool add) {
   for (int64_t r = 0; r < rows; ++r, y += stride, dy += stride, dx += stride) {
     real mean = 0;
     for (int64_t i = 0; i < n; ++i) mean += y[i] * dy[i];

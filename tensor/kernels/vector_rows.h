@@ -7,7 +7,8 @@
 namespace vmoe {
 namespace {
 
-// Calls f(load, store, i) on whole vectors, then once on the rest: f sees loaders and a storer that know the width.
+// Calls f(load, store, i) on whole vectors, then once on the rest: f sees loaders and a storer that know the
+// width.
 template <class F>
 inline void for_vectors(int64_t n, const F& f) {
   int64_t i = 0;
@@ -72,10 +73,11 @@ double sum_of_squares(int64_t n, const float* x) {
   return result;
 }
 
-// --- layer norm --------------------------------------------------------------------------------------------------
+// --- layer norm
+// --------------------------------------------------------------------------------------------------
 
-void layer_norm(int64_t rows, int64_t n, const float* x, const float* gain, const float* bias, float epsilon, float* y,
-                float* mean, float* rstd) {
+void layer_norm(int64_t rows, int64_t n, const float* x, const float* gain, const float* bias, float epsilon,
+                float* y, float* mean, float* rstd) {
   for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
     const float m = row_sum(n, [=](auto get) { return get(x); }) / n;
     // The differences go through y, so that beyond the row they read as zeros.
@@ -93,8 +95,8 @@ void layer_norm(int64_t rows, int64_t n, const float* x, const float* gain, cons
 }
 
 template <bool kGain, bool kAdd>
-inline void layer_norm_backward_row(int64_t n, const float* x, const float* gain, float m, float s, const float* dy,
-                                    float* dx, float* dgain, float* dbias) {
+inline void layer_norm_backward_row(int64_t n, const float* x, const float* gain, float m, float s,
+                                    const float* dy, float* dx, float* dgain, float* dbias) {
   // With h = (x - m) s and g = dy * gain: dx = s (g - mean(g) - h mean(g h)). g is zero beyond the row.
   Vec sum_g{}, sum_gh{};
   for_vectors(n, [&](auto get, auto put) {
@@ -119,15 +121,18 @@ inline void layer_norm_backward_row(int64_t n, const float* x, const float* gain
 }
 
 void layer_norm_backward(int64_t rows, int64_t n, const float* x, const float* gain, const float* mean,
-                         const float* rstd, const float* dy, float* dx, bool add, float* dgain, float* dbias) {
-  const auto row = gain ? (add ? layer_norm_backward_row<true, true> : layer_norm_backward_row<true, false>)
-                        : (add ? layer_norm_backward_row<false, true> : layer_norm_backward_row<false, false>);
+                         const float* rstd, const float* dy, float* dx, bool add, float* dgain,
+                         float* dbias) {
+  const auto row = gain
+                       ? (add ? layer_norm_backward_row<true, true> : layer_norm_backward_row<true, false>)
+                       : (add ? layer_norm_backward_row<false, true> : layer_norm_backward_row<false, false>);
   for (int64_t r = 0; r < rows; ++r) {
     row(n, x + r * n, gain, mean[r], rstd[r], dy + r * n, dx + r * n, dgain, dbias);
   }
 }
 
-// --- GELU --------------------------------------------------------------------------------------------------------
+// --- GELU
+// --------------------------------------------------------------------------------------------------------
 
 void gelu(int64_t n, const float* x, float* y) {
   for_vectors(n, [=](auto get, auto put) {
@@ -163,7 +168,8 @@ void gelu_tanh_backward(int64_t n, const float* x, const float* dy, float* dx, b
   });
 }
 
-// --- softmax -----------------------------------------------------------------------------------------------------
+// --- softmax
+// -----------------------------------------------------------------------------------------------------
 
 void softmax_row(int64_t n, float factor, const float* x, float* y) {
   float most = factor * x[0];
@@ -194,7 +200,8 @@ void softmax_backward(int64_t rows, int64_t n, int64_t stride, float factor, con
   }
 }
 
-// --- AdamW -------------------------------------------------------------------------------------------------------
+// --- AdamW
+// -------------------------------------------------------------------------------------------------------
 
 inline Vec square_root(Vec x) {
   for (int i = 0; i < kWidth; ++i) x[i] = __builtin_sqrtf(x[i]);

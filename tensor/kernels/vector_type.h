@@ -1,7 +1,7 @@
 #pragma once
 // The fixed-width vector type of one instruction set, and the elementary functions on it. Included only by
-// vector.cpp, which is compiled once per instruction set; everything is internal to that file, so that no code of
-// a wider set can leak into the rest of the program.
+// vector.cpp, which is compiled once per instruction set; everything is internal to that file, so that no
+// code of a wider set can leak into the rest of the program.
 
 #include <cstdint>
 #include <cstring>
@@ -28,9 +28,13 @@ inline Vec load(const float* p) {
   return v;
 }
 
-inline void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
+inline void store(float* p, Vec v) {
+  std::memcpy(p, &v, sizeof v);
+}
 
-inline Vec splat(float x) { return x - Vec{}; }
+inline Vec splat(float x) {
+  return x - Vec{};
+}
 
 // The first `count` < kWidth numbers, the rest zero.
 inline Vec load_part(const float* p, int64_t count) {
@@ -39,7 +43,9 @@ inline Vec load_part(const float* p, int64_t count) {
   return v;
 }
 
-inline void store_part(float* p, Vec v, int64_t count) { std::memcpy(p, &v, count * sizeof(float)); }
+inline void store_part(float* p, Vec v, int64_t count) {
+  std::memcpy(p, &v, count * sizeof(float));
+}
 
 // Sum of the numbers of a vector: halves are added until one is left, always in this order.
 inline float sum(Vec v) {
@@ -59,8 +65,12 @@ inline float largest(Vec v) {
   return most;
 }
 
-inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
-inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
+inline Vec max(Vec a, Vec b) {
+  return a > b ? a : b;
+}
+inline Vec min(Vec a, Vec b) {
+  return a < b ? a : b;
+}
 
 inline Vec absolute(Vec x) {
   const IntVec bits = reinterpret_cast<IntVec>(x) & 0x7fffffff;
@@ -73,8 +83,8 @@ inline Vec with_sign(Vec x, Vec s) {
   return reinterpret_cast<Vec>(reinterpret_cast<IntVec>(absolute(x)) | sign);
 }
 
-// e^x: x = k ln 2 + r with |r| <= ln 2 / 2, a polynomial for e^r, and k added to the exponent. Results below 2^-126
-// are 0; above 88 the argument counts as 88. NaN stays NaN. At most 2 ulp from the exact value.
+// e^x: x = k ln 2 + r with |r| <= ln 2 / 2, a polynomial for e^r, and k added to the exponent. Results below
+// 2^-126 are 0; above 88 the argument counts as 88. NaN stays NaN. At most 2 ulp from the exact value.
 inline Vec exp(Vec x) {
   const Vec rounder = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest whole number
   const Vec bounded = min(x, splat(88.0f));

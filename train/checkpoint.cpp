@@ -1,0 +1,139 @@
+#include "train/checkpoint.h"
+
+#include <nlohmann/json.hpp>
+
+#include "moe/layers.h"
+#include "moe/strict_json.h"
+#include "nn/json_fields.h"
+#include "train/safetensors.h"
+#include "train/version.h"
+
+namespace vmoe {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr int kSchema = 1;
+
+void require_coverage(const SafetensorsFile& file, const ParameterStore& store) {
+  for (const Parameter& parameter : store.all()) {
+    const TensorEntry* entry = file.find(parameter.name);
+    if (!entry) {
+      throw InputError("'" + file.path() + "': tensor '" + parameter.name + "' " +
+                       to_string(parameter.shape) +
+                       " is missing, which the model described in the same file needs");
+    }
+    if (entry->shape != parameter.shape) {
+      throw InputError("'" + file.path() + "': tensor '" + parameter.name + "' has shape " +
+                       to_string(entry->shape) + ", the model described in the same file needs " +
+                       to_string(parameter.shape));
+    }
+  }
+  for (const TensorEntry& entry : file.tensors()) {
+    if (!store.find(entry.name)) {
+      throw InputError("'" + file.path() + "': tensor '" + entry.name +
+                       "' is none of the model described in the same file");
+    }
+  }
+}
+
+// A description is not trusted with memory: a file that holds far less than it describes is refused before
+// anything is allocated. (What is missing otherwise, `require_coverage` says by name.)
+void require_plausible_size(const SafetensorsFile& file, const ModelConfig& config) {
+  int64_t numbers = 0;
+  for (const TensorEntry& entry : file.tensors()) numbers += entry.shape.count();
+  const int64_t needed = size_of(config).params;
+  if (needed / 2 > numbers + (int64_t{1} << 20)) {
+    throw InputError("'" + file.path() + "': describes a model of " + std::to_string(needed) +
+                     " parameters, but holds " + std::to_string(numbers) + " numbers");
+  }
+}
+
+}  // namespace
+
+std::string description_to_json(const ModelDescription& d) {
+  ordered_json json;
+  json["schema"] = kSchema;
+  json["version"] = kVersion;
+  json["config"] = to_json(d.config);
+  json["classes"] = d.classes;
+  json["experts"] = d.experts;
+  json["preprocess"] = to_json(d.preprocess);
+  json["holdout"] = {{"fraction", d.holdout}, {"seed", d.holdout_seed}};
+  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+ModelDescription description_from_json(const std::string& text, const std::string& where) {
+  parse_json(text, where);  // refuses repeated keys and deep nesting, which the parser below would accept
+  const ordered_json json = ordered_json::parse(text);
+  ModelDescription d;
+  int schema = 0, seed = 0;
+  std::string version;
+  JsonFields fields(json, where);
+  fields.read("schema", schema);
+  if (schema != kSchema) {
+    throw InputError(where + ": schema " + std::to_string(schema) +
+                     " is unknown; this program reads schema " + std::to_string(kSchema));
+  }
+  fields.read("version", version);
+  d.config = model_config_from_json(fields.object("config"), where + ": config");
+  fields.read("classes", d.classes);
+  fields.read("experts", d.experts);
+  d.preprocess = preprocess_from_json(fields.object("preprocess"), where + ": preprocess");
+  JsonFields holdout(fields.object("holdout"), where);
+  holdout.read("fraction", d.holdout);
+  holdout.read("seed", seed);
+  holdout.finish();
+  fields.finish();
+  d.holdout_seed = static_cast<uint64_t>(seed);
+
+  const VitConfig& vit = d.config.vit;
+  if (static_cast<int>(d.classes.size()) != vit.classes) {
+    throw InputError(where + ": " + std::to_string(d.classes.size()) + " class names for a head of " +
+                     std::to_string(vit.classes) + " classes");
+  }
+  if (!d.experts.empty() && static_cast<int>(d.experts.size()) != d.config.moe.experts) {
+    throw InputError(where + ": " + std::to_string(d.experts.size()) + " expert names for " +
+                     std::to_string(d.config.moe.experts) + " experts");
+  }
+  if (d.preprocess.image_size != vit.image_size || d.preprocess.channels != vit.channels) {
+    throw InputError(where + ": preprocessing makes images of " + std::to_string(d.preprocess.image_size) +
+                     " pixels and " + std::to_string(d.preprocess.channels) + " channels, the model takes " +
+                     std::to_string(vit.image_size) + " and " + std::to_string(vit.channels));
+  }
+  if (!(d.holdout >= 0 && d.holdout < 1) || seed < 0) {
+    throw InputError(where + ": holdout must have a fraction in [0, 1) and a seed >= 0");
+  }
+  return d;
+}
+
+void save_model(const std::string& path, const Model& model, const real* block,
+                const ModelDescription& description) {
+  const ParameterStore& store = model.parameters();
+  std::vector<TensorToWrite> tensors;
+  for (const Parameter& parameter : store.all()) {
+    tensors.push_back({parameter.name, parameter.shape, block + parameter.offset});
+  }
+  write_safetensors(path, {{"vmoe", description_to_json(description)}}, tensors);
+}
+
+LoadedModel load_model(const std::string& path) {
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  const auto entry = file.metadata().find("vmoe");
+  if (entry == file.metadata().end() || file.metadata().size() != 1) {
+    throw InputError("'" + path +
+                     "': is a safetensors file, but not a model of this program: its __metadata__ must "
+                     "have exactly the key 'vmoe'");
+  }
+  LoadedModel loaded;
+  loaded.description = description_from_json(entry->second, "'" + path + "': vmoe");
+  require_plausible_size(file, loaded.description.config);
+  loaded.model = std::make_unique<Model>(loaded.description.config);
+  ParameterStore& store = loaded.model->parameters();
+  require_coverage(file, store);
+  for (int i = 0; i < store.count(); ++i) file.read(*file.find(store[{i}].name), store.value({i}).data);
+  return loaded;
+}
+
+}  // namespace vmoe

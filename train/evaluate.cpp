@@ -1,0 +1,100 @@
+#include "train/evaluate.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "tensor/math.h"
+#include "train/inference.h"
+
+namespace vmoe {
+
+namespace {
+
+// Classes that rank before `label`: larger logit, or as large and of lower index.
+int rank_of(const real* logits, int classes, int label) {
+  int rank = 0;
+  for (int i = 0; i < classes; ++i)
+    rank += logits[i] > logits[label] || (logits[i] == logits[label] && i < label);
+  return rank;
+}
+
+// Softmax of one row of logits in double; returns log sum e^logits.
+double softmax_of(const real* logits, int classes, double* p) {
+  const double most = *std::max_element(logits, logits + classes);
+  double sum = 0;
+  for (int i = 0; i < classes; ++i) sum += p[i] = math::exp(logits[i] - most);
+  for (int i = 0; i < classes; ++i) p[i] /= sum;
+  return most + math::log(sum);
+}
+
+// Adds the logits of one image to the figures; `p` is scratch for `classes` numbers.
+void count_image(Evaluation& e, const real* logits, int label, double* p) {
+  const int rank = rank_of(logits, e.classes, label);
+  const auto row = static_cast<size_t>(label) * e.classes;
+  e.top1 += rank < 1;
+  e.top5 += rank < 5;
+  e.loss += softmax_of(logits, e.classes, p) - logits[label];
+  e.confusion[row + (std::max_element(logits, logits + e.classes) - logits)] += 1;
+  for (int i = 0; i < e.classes; ++i) e.soft_confusion[row + i] += p[i];
+}
+
+// Adds the router's choices: load by expert, and hits of the super-class.
+void count_routing(Evaluation& e, const Tape& tape, const Routing& routing,
+                   const std::vector<int>& super_classes, const int* labels) {
+  for (const int expert : routing.expert) e.expert_load[expert] += 1;
+  if (super_classes.empty()) return;
+  const Tensor logits = tape.value(routing.logits);
+  for (int64_t i = 0; i < logits.dim(0); ++i) {
+    e.router_accuracy += rank_of(logits.data + i * logits.dim(1), static_cast<int>(logits.dim(1)),
+                                 super_classes[labels[i]]) == 0;
+  }
+}
+
+}  // namespace
+
+Evaluation evaluate(const Model& model, Inference& inference, const EvaluationImages& images) {
+  const VitConfig& vit = model.config().vit;
+  const MoeConfig& moe = model.config().moe;
+  const auto start = std::chrono::steady_clock::now();
+  Evaluation e;
+  e.n = images.size();
+  if (e.n == 0) throw InputError("there is no image to evaluate on");
+  e.classes = vit.classes;
+  e.confusion.assign(static_cast<size_t>(vit.classes) * vit.classes, 0);
+  e.soft_confusion.assign(e.confusion.size(), 0);
+  if (!moe.is_dense()) e.expert_load.assign(moe.experts, 0);
+
+  struct Chunk {
+    Model::Output output;
+    int* labels;
+  };
+  std::vector<Chunk> chunks(inference.threads());  // by worker: from its work to its finish
+  inference.run(
+      e.n,
+      [&](InferenceWorker& worker, int64_t first, int count) {
+        worker.tape.reset();
+        const Tensor pixels = worker.arena.tensor({count, vit.channels, vit.image_size, vit.image_size});
+        int* labels = worker.arena.allocate<int>(count);
+        images.fill(first, count, worker.scratch, pixels.data, labels);
+        chunks[worker.index] = {inference.forward(worker, pixels), labels};
+      },
+      [&](InferenceWorker& worker, int64_t, int count) {
+        const auto& [output, labels] = chunks[worker.index];
+        const Tensor logits = worker.tape.value(output.logits);
+        double* p = worker.arena.allocate<double>(e.classes);
+        for (int i = 0; i < count; ++i) count_image(e, logits.data + i * e.classes, labels[i], p);
+        if (output.routing) count_routing(e, worker.tape, *output.routing, moe.super_classes, labels);
+      });
+
+  const auto n = static_cast<double>(e.n);
+  for (double* sum : {&e.top1, &e.top5, &e.loss, &e.router_accuracy}) *sum /= n;
+  e.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return e;
+}
+
+Evaluation evaluate(const Model& model, const EvaluationImages& images, int threads) {
+  Inference inference(model, threads);
+  return evaluate(model, inference, images);
+}
+
+}  // namespace vmoe

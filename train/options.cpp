@@ -1,0 +1,144 @@
+#include "train/options.h"
+
+#include <cmath>
+#include <limits>
+
+#include "nn/presets.h"
+#include "train/suggest.h"
+
+namespace vmoe {
+
+namespace {
+
+template <class Enum>
+void set_by_name(Enum& value, const std::optional<std::string>& name, const char* flag,
+                 std::initializer_list<Enum> values) {
+  if (!name) return;
+  std::string known;
+  for (const Enum candidate : values) {
+    if (*name == name_of(candidate)) {
+      value = candidate;
+      return;
+    }
+    known += (known.empty() ? "" : ", ") + std::string(name_of(candidate));
+  }
+  throw UsageError(std::string(flag) + " '" + *name + "' is unknown; there are " + known);
+}
+
+template <class T>
+void set(T& value, const std::optional<T>& flag) {
+  if (flag) value = *flag;
+}
+
+ModelConfig apply(const ModelFlags& flags, VitConfig vit) {
+  set(vit.image_size, flags.image_size);
+  set(vit.patch_size, flags.patch_size);
+  set(vit.channels, flags.channels);
+  set(vit.dim, flags.dim);
+  set(vit.depth, flags.depth);
+  set(vit.heads, flags.heads);
+  set(vit.mlp_dim, flags.mlp_dim);
+  set(vit.classes, flags.classes);
+  set(vit.conv_layers, flags.conv_layers);
+  set(vit.layer_scale, flags.layer_scale);
+  set(vit.norm_eps, flags.norm_eps);
+  set(vit.dropout, flags.dropout);
+  set(vit.drop_path, flags.drop_path);
+  set(vit.fc_norm, flags.fc_norm);
+  set_by_name(vit.pool, flags.pool, "--pool", {Pool::cls, Pool::mean, Pool::seq});
+  set_by_name(vit.positions, flags.positions, "--positions",
+              {Positions::learned, Positions::sincos, Positions::none});
+  set_by_name(vit.tokenizer, flags.tokenizer, "--tokenizer", {TokenizerKind::patch, TokenizerKind::conv});
+  set_by_name(vit.activation, flags.activation, "--activation", {Activation::gelu, Activation::gelu_tanh});
+  ModelConfig config{vit, {}};
+  if (flags.router != "none") {
+    config.moe.router = flags.router;
+    config.moe.experts = flags.experts;
+    config.moe.top_k = flags.top_k;
+    config.moe.moe_layers = parse_moe_layers(flags.moe_layers);
+    config.moe.super_class_weight = flags.router_weight;
+  } else if (flags.experts > 0) {
+    throw UsageError("--experts " + std::to_string(flags.experts) + " needs a router: add --router image");
+  }
+  return config;
+}
+
+// The preset for images of this size: small enough to train on a CPU in minutes to hours.
+std::string suitable_preset(const DatasetInfo& data) {
+  const int side = std::max(data.max_width, data.max_height);
+  if (side > 96) return "vit_tiny_patch32_224";
+  return data.channels == 1 ? "fashion64" : "cifar128";
+}
+
+// Images of one size, not larger than the preset's, keep their size (up to a whole number of patches).
+int suitable_image_size(const VitConfig& preset, const DatasetInfo& data, int patch) {
+  const int side = std::max(data.max_width, data.max_height);
+  const bool uniform = data.min_width == data.max_width && data.min_height == data.max_height;
+  if (!uniform || side > preset.image_size) return preset.image_size;
+  return preset.tokenizer == TokenizerKind::conv ? side : (side + patch - 1) / patch * patch;
+}
+
+void require(bool holds, const std::string& flag, double value, const std::string& right) {
+  if (holds) return;
+  std::string shown = std::to_string(value);
+  shown.erase(shown.find_last_not_of('0') + 1);
+  if (!shown.empty() && shown.back() == '.') shown.pop_back();
+  throw UsageError("--" + flag + " " + shown + ": must be " + right);
+}
+
+}  // namespace
+
+ModelConfig model_from_flags(const ModelFlags& flags) {
+  const ModelConfig config = apply(flags, find_preset(flags.model.empty() ? "cifar128" : flags.model).config);
+  validate(config, "model");
+  return config;
+}
+
+ModelConfig model_from_flags(const ModelFlags& flags, const DatasetInfo& data) {
+  VitConfig vit = find_preset(flags.model.empty() ? suitable_preset(data) : flags.model).config;
+  const int patch = flags.patch_size.value_or(vit.patch_size);
+  if (patch >= 1) vit.image_size = suitable_image_size(vit, data, patch);
+  vit.channels = data.channels;
+  vit.classes = static_cast<int>(data.classes.size());
+  const ModelConfig config = apply(flags, vit);
+  if (config.vit.classes != static_cast<int>(data.classes.size())) {
+    throw UsageError("--classes " + std::to_string(config.vit.classes) + ": the data set has " +
+                     std::to_string(data.classes.size()) + " classes; leave the flag out");
+  }
+  validate(config, "model");
+  return config;
+}
+
+// Comparisons are written so that NaN fails.
+void validate(const TrainOptions& o) {
+  constexpr double kMost = 1e9;
+  require(o.batch_size >= 0 && o.batch_size <= (1 << 20), "batch-size", static_cast<double>(o.batch_size),
+          "1 to 1048576 (0: suits the data)");
+  require(o.accumulate >= 1 && o.accumulate <= 4096, "accumulate", o.accumulate, "1 to 4096");
+  require(o.epochs >= 0 && o.epochs <= 100000, "epochs", o.epochs, "1 to 100000 (0: suits the data)");
+  require(o.lr > 0 && o.lr <= 100, "lr", o.lr, "a number above 0 and at most 100");
+  require(o.min_lr >= 0 && o.min_lr <= o.lr, "min-lr", o.min_lr, "from 0 to --lr");
+  require(o.warmup_epochs == -1 || (o.warmup_epochs >= 0 && o.warmup_epochs <= kMost), "warmup-epochs",
+          o.warmup_epochs, "0 or more");
+  require(o.clip_norm >= 0 && o.clip_norm <= kMost, "clip-norm", o.clip_norm, "0 (never clip) or more");
+  require(o.adamw.weight_decay >= 0 && o.adamw.weight_decay <= 100, "weight-decay", o.adamw.weight_decay,
+          "0 to 100");
+  require(o.adamw.beta1 >= 0 && o.adamw.beta1 < 1, "beta1", o.adamw.beta1, "in [0, 1)");
+  require(o.adamw.beta2 >= 0 && o.adamw.beta2 < 1, "beta2", o.adamw.beta2, "in [0, 1)");
+  require(o.adamw.ema_decay >= 0 && o.adamw.ema_decay < 1, "ema", o.adamw.ema_decay,
+          "in [0, 1); 0: no average");
+  require(o.holdout >= 0 && o.holdout <= 0.9, "holdout", o.holdout, "from 0 to 0.9");
+  require(o.lanes >= 1 && o.lanes <= 4096, "lanes", o.lanes, "1 to 4096");
+  require(o.threads >= 0 && o.threads <= 1024, "threads", o.threads, "1 to 1024 (0: one per core)");
+  require(o.max_steps >= 0, "max-steps", static_cast<double>(o.max_steps), "1 or more (0: never stop early)");
+  require(o.save_every >= 0 && o.save_every <= kMost, "save-every", o.save_every, "seconds, 0 or more");
+  require(o.model.router_weight >= 0 && o.model.router_weight <= kMost, "router-weight",
+          o.model.router_weight, "0 or more");
+  if (o.resume && o.overwrite)
+    throw UsageError("--resume and --overwrite contradict each other; give one of them");
+  if (!o.super_classes.empty() && o.model.router == "none") {
+    throw UsageError("--super-classes " + o.super_classes + " needs a router: add --router image");
+  }
+}
+
+}  // namespace vmoe

@@ -1,0 +1,186 @@
+#include "train/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "moe/layers.h"
+#include "moe/super_classes_json.h"
+#include "train/atomic_file.h"
+#include "train/inference.h"
+
+namespace vmoe {
+
+namespace {
+
+constexpr size_t kMostSuperClassBytes = size_t{4} << 20;
+
+// The division that the router learns, and E where it was left open.
+SuperClasses super_classes_for(const TrainOptions& options, const DatasetInfo& data) {
+  const int experts = options.model.experts;
+  if (options.super_classes != "coarse") {
+    const SuperClasses division = super_classes_from_json(
+        read_file(options.super_classes, kMostSuperClassBytes), options.super_classes);
+    require_division_of(division, options.super_classes, data.classes, experts);
+    return division;
+  }
+  if (data.coarse_of_class.empty()) {
+    throw UsageError("--super-classes coarse: '" + data.path +
+                     "' has no coarse labels; make a division with 'vmoe superclass'");
+  }
+  const int coarse = static_cast<int>(data.coarse_classes.size());
+  if (experts != 0 && experts != coarse) {
+    throw UsageError("--experts " + std::to_string(experts) + ": with --super-classes coarse it must be " +
+                     std::to_string(coarse) + ", the number of coarse classes of '" + data.path + "'");
+  }
+  return super_classes_from_coarse(data.classes, data.coarse_of_class, data.coarse_classes);
+}
+
+// What an expert is for: its super-class's name, or the names of its classes.
+std::vector<std::string> expert_names(const SuperClasses& division) {
+  if (!division.names.empty()) return division.names;
+  std::vector<std::string> names(division.experts);
+  for (size_t i = 0; i < division.classes.size(); ++i) {
+    std::string& name = names[division.super_class[i]];
+    name += (name.empty() ? "" : ", ") + division.classes[i];
+  }
+  return names;
+}
+
+bool images_of_one_size(const DatasetInfo& data) {
+  return data.min_width == data.max_width && data.min_height == data.max_height;
+}
+
+Augment decide_augment(const TrainOptions& options, const DatasetInfo& data, int image_size) {
+  Augment augment = options.augment;
+  augment.crop = options.crop != "auto" ? options.crop : images_of_one_size(data) ? "pad" : "resized";
+  augment.flip = options.flip.value_or(data.channels == 3);
+  if (augment.crop == "pad" && augment.padding == 0) augment.padding = std::max(1, image_size / 8);
+  return augment;
+}
+
+// About 600,000 images in all: minutes to an hour for the small presets.
+int suitable_epochs(int64_t images) {
+  return static_cast<int>(std::clamp<int64_t>(600000 / images, 10, 60));
+}
+
+int64_t suitable_batch(int64_t images) {
+  return std::clamp<int64_t>(images / 40 / 8 * 8, 16, 128);
+}
+
+ModelDescription describe_model(const TrainOptions& options, const Dataset& dataset, const Holdout& split,
+                                std::vector<std::string>& warnings) {
+  const DatasetInfo& data = dataset.info();
+  ModelDescription d;
+  ModelFlags flags = options.model;
+  SuperClasses division;
+  if (!options.super_classes.empty()) {
+    division = super_classes_for(options, data);
+    flags.experts = division.experts;
+  } else if (flags.router != "none") {
+    if (flags.experts == 0)
+      throw UsageError("--router " + flags.router + " needs --experts E (or --super-classes)");
+    warnings.push_back("no --super-classes: the router learns from the classifier's loss alone");
+  }
+  d.config = model_from_flags(flags, data);
+  if (division.experts > 0) {
+    d.config.moe.super_classes = division.super_class;
+    d.experts = expert_names(division);
+  }
+  d.classes = data.classes;
+  d.preprocess.image_size = d.config.vit.image_size;
+  d.preprocess.channels = d.config.vit.channels;
+  d.preprocess.crop_fraction = images_of_one_size(data) ? 1 : 0.875;
+  measure_mean_deviation(dataset, Split::train, split.train, d.preprocess);
+  d.holdout = options.holdout;
+  d.holdout_seed = kSplitSeed;
+  validate(d.config, "model");
+  return d;
+}
+
+nlohmann::ordered_json settings_of(const TrainOptions& options, const RunPlan& plan) {
+  nlohmann::ordered_json json;
+  json["data"] = options.data;
+  json["format"] = options.format;
+  json["labels"] = options.labels;
+  json["training_images"] = plan.split.train.size();
+  json["model"] = nlohmann::ordered_json::parse(description_to_json(plan.description));
+  json["batch-size"] = plan.step.batch_size;
+  json["accumulate"] = plan.step.accumulate;
+  json["lanes"] = plan.step.lanes;
+  json["epochs"] = plan.epochs;
+  json["lr"] = plan.schedule.peak;
+  json["min-lr"] = plan.schedule.floor;
+  json["warmup-steps"] = plan.schedule.warmup_steps;
+  json["clip-norm"] = plan.step.clip_norm;
+  json["beta1"] = plan.adamw.beta1;
+  json["beta2"] = plan.adamw.beta2;
+  json["weight-decay"] = plan.adamw.weight_decay;
+  json["ema"] = plan.adamw.ema_decay;
+  json["crop"] = plan.augment.crop;
+  json["crop-padding"] = plan.augment.padding;
+  json["min-scale"] = plan.augment.min_scale;
+  json["flip"] = plan.augment.flip;
+  json["mixup"] = plan.augment.mixup;
+  json["cutmix"] = plan.augment.cutmix;
+  json["label-smoothing"] = plan.augment.label_smoothing;
+  json["holdout"] = options.holdout;
+  json["seed"] = options.seed;
+  return json;
+}
+
+}  // namespace
+
+RunPlan plan_run(const TrainOptions& options) {
+  validate(options);
+  RunPlan plan;
+  plan.dataset = open_dataset(options.data, {.format = options.format, .labels = options.labels});
+  const Dataset& dataset = *plan.dataset;
+  plan.split = split_holdout(dataset.labels(Split::train), dataset.classes(), options.holdout, kSplitSeed);
+  const auto images = static_cast<int64_t>(plan.split.train.size());
+  if (images == 0) throw InputError("'" + options.data + "': no image is left to train on");
+
+  plan.description = describe_model(options, dataset, plan.split, plan.warnings);
+  plan.augment = decide_augment(options, dataset.info(), plan.description.config.vit.image_size);
+  plan.adamw = options.adamw;
+  plan.epochs = options.epochs > 0 ? options.epochs : suitable_epochs(images);
+
+  const int64_t wanted = options.batch_size > 0 ? options.batch_size : suitable_batch(images);
+  const int64_t batch = std::min(wanted, images) / options.accumulate * options.accumulate;
+  if (batch == 0) {
+    throw UsageError("--accumulate " + std::to_string(options.accumulate) + ": a batch of " +
+                     std::to_string(std::min(wanted, images)) + " images has fewer parts");
+  }
+  plan.step = {.batch_size = batch,
+               .accumulate = options.accumulate,
+               .lanes = options.lanes,
+               .threads = options.threads > 0 ? options.threads : default_threads(),
+               .clip_norm = options.clip_norm,
+               .seed = options.seed};
+  plan.steps_per_epoch = images / batch;
+
+  const double warmup =
+      options.warmup_epochs >= 0 ? options.warmup_epochs : std::min(5.0, plan.epochs / 20.0);
+  plan.schedule = {.peak = options.lr,
+                   .floor = std::min(options.min_lr, options.lr),
+                   .warmup_steps = std::llround(std::min(warmup, static_cast<double>(plan.epochs)) *
+                                                static_cast<double>(plan.steps_per_epoch)),
+                   .total_steps = plan.total_steps()};
+  plan.settings = settings_of(options, plan);
+  return plan;
+}
+
+std::string RunPlan::summary() const {
+  const ModelSize size = size_of(description.config);
+  char model[160];
+  std::snprintf(model, sizeof model, "%.2f M parameters (%.2f M active), %.1f MFLOP an image",
+                static_cast<double>(size.params) / 1e6, static_cast<double>(size.active_params) / 1e6,
+                static_cast<double>(size.flops) / 1e6);
+  return dataset->info().format + ", " + std::to_string(split.train.size()) + " training and " +
+         std::to_string(split.holdout.size()) + " hold-out images, " +
+         std::to_string(description.classes.size()) + " classes; " + model + "; " + std::to_string(epochs) +
+         " epochs of " + std::to_string(steps_per_epoch) + " steps of " + std::to_string(step.batch_size) +
+         " images, " + std::to_string(step.threads) + " threads";
+}
+
+}  // namespace vmoe

@@ -1,0 +1,359 @@
+#include "train/run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "data/batch.h"
+#include "train/atomic_file.h"
+#include "train/evaluate.h"
+#include "train/metrics.h"
+#include "train/plan.h"
+#include "train/run_state.h"
+
+namespace vmoe {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The files of a run.
+struct RunFolder {
+  explicit RunFolder(const fs::path& folder)
+      : folder(folder),
+        best(folder / "best.safetensors"),
+        last(folder / "last.safetensors"),
+        state(folder / "last.state.safetensors"),
+        config(folder / "config.json"),
+        metrics(folder / "metrics.jsonl"),
+        summary(folder / "summary.csv") {}
+
+  std::vector<fs::path> files() const { return {state, last, best, config, metrics, summary}; }
+
+  fs::path folder, best, last, state, config, metrics, summary;
+};
+
+// Makes the folder, or clears a run out of it, or refuses.
+RunFolder open_folder(const TrainOptions& options) {
+  const RunFolder run(options.output);
+  std::error_code error;
+  fs::create_directories(run.folder, error);
+  if (error || !fs::is_directory(run.folder)) {
+    throw IoError("cannot make the output folder '" + options.output +
+                  "': " + (error ? error.message() : "a file of that name exists"));
+  }
+  const auto files = run.files();
+  const bool holds_run =
+      std::any_of(files.begin(), files.end(), [](const fs::path& file) { return fs::exists(file); });
+  if (holds_run && !options.resume && !options.overwrite) {
+    throw UsageError("--output " + options.output +
+                     ": holds a run already; add --resume to continue it or "
+                     "--overwrite to start anew");
+  }
+  if (options.overwrite) {
+    for (const fs::path& file : files) fs::remove(file, error);
+  }
+  return run;
+}
+
+// Bytes of the leading lines of a log whose "step" is at most `step`.
+uint64_t bytes_up_to(const fs::path& path, int64_t step) {
+  std::ifstream file(path, std::ios::binary);
+  uint64_t bytes = 0;
+  for (std::string line; std::getline(file, line) && !file.eof(); bytes += line.size() + 1) {
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (!json.is_object() || !json.contains("step") || !json["step"].is_number() || json["step"] > step)
+      break;
+  }
+  return bytes;
+}
+
+// Bytes of the header and the rows of the first `epochs` epochs of the table.
+uint64_t bytes_of_epochs(const fs::path& path, int64_t epochs) {
+  std::ifstream file(path, std::ios::binary);
+  uint64_t bytes = 0;
+  std::string line;
+  for (int64_t i = 0; i <= epochs && std::getline(file, line) && !file.eof(); ++i) bytes += line.size() + 1;
+  return bytes;
+}
+
+const std::vector<std::string> kSummaryColumns = {"epoch",
+                                                  "step",
+                                                  "lr",
+                                                  "train_loss",
+                                                  "train_accuracy",
+                                                  "holdout_accuracy",
+                                                  "holdout_top5",
+                                                  "holdout_loss",
+                                                  "router_accuracy",
+                                                  "images_per_second",
+                                                  "seconds"};
+
+// Says which setting differs from the run that is to be continued.
+void require_same_settings(const nlohmann::ordered_json& now, const nlohmann::ordered_json& then) {
+  if (now == then) return;
+  for (const auto& [key, value] : now.items()) {
+    if (then.contains(key) && then[key] == value) continue;
+    const std::string was = then.contains(key) ? then[key].dump() : "absent";
+    if (value.is_object())
+      throw UsageError("--resume: the model or its data differs from the run's; repeat the run's own flags");
+    throw UsageError("--resume: " + key + " is " + value.dump() + ", but the run has " + was +
+                     "; only --threads, --max-steps and --save-every may differ");
+  }
+  throw UsageError("--resume: the run was made with settings that this program does not know");
+}
+
+// One run in one folder.
+class Run {
+ public:
+  Run(const TrainOptions& options, const RunListener& listener)
+      : options_(options),
+        listener_(listener),
+        plan_(plan_run(options)),
+        folder_(open_folder(options)),
+        model_(plan_.description.config),
+        optimizer_(start_weights(), plan_.adamw),
+        step_(model_, optimizer_, plan_.step),
+        inference_(model_, plan_.step.threads),
+        batches_(*plan_.dataset, plan_.split.train, plan_.description.preprocess, plan_.augment,
+                 options.seed),
+        holdout_(*plan_.dataset, Split::train, plan_.description.preprocess, plan_.split.holdout) {
+    restore();
+  }
+
+  RunSummary go();
+
+ private:
+  ParameterStore& start_weights() {
+    model_.initialise(options_.seed);
+    return model_.parameters();
+  }
+  void restore();
+  int64_t epoch() const { return state_.step / plan_.steps_per_epoch; }  // whole ones done
+  bool finished() const { return state_.step >= plan_.total_steps(); }
+  bool stop_early() const { return options_.max_steps > 0 && state_.step >= options_.max_steps; }
+  void run_step();
+  void end_epoch();
+  Evaluation evaluate_holdout();
+  void save();
+  void log_step(const StepFigures& figures, double seconds);
+  void report(Progress& progress);
+
+  TrainOptions options_;
+  RunListener listener_;
+  RunPlan plan_;
+  RunFolder folder_;
+  Model model_;
+  Optimizer optimizer_;
+  TrainingStep step_;
+  Inference inference_;
+  TrainingBatches batches_;
+  EvaluationImages holdout_;
+  RunState state_;
+  std::unique_ptr<JsonLines> metrics_;
+  std::unique_ptr<CsvFile> table_;
+
+  int64_t started_epoch_ = -1;        // the epoch that batches_ is set to
+  std::vector<double> step_seconds_;  // of this call
+  Clock::time_point begin_ = Clock::now(), saved_ = begin_, epoch_begin_ = begin_;
+  int64_t epoch_first_step_ = 0;  // first step of the epoch at work that this call made
+};
+
+void Run::restore() {
+  const bool resume = options_.resume && fs::exists(folder_.state);
+  uint64_t keep_metrics = 0, keep_table = 0;
+  if (resume) {
+    require_same_settings(plan_.settings, read_run_settings(folder_.state));
+    state_ = load_run_state(folder_.state, model_, optimizer_);
+    keep_metrics = bytes_up_to(folder_.metrics, state_.step);
+    keep_table = bytes_of_epochs(folder_.summary, epoch());
+  }
+  if (!resume) write_file(folder_.config, plan_.settings.dump(2) + "\n");
+  metrics_ = std::make_unique<JsonLines>(folder_.metrics, keep_metrics);
+  table_ = std::make_unique<CsvFile>(folder_.summary, kSummaryColumns, keep_table);
+  step_seconds_.reserve(static_cast<size_t>(
+      std::min<int64_t>(plan_.total_steps() - std::min(state_.step, plan_.total_steps()), 1 << 22)));
+}
+
+RunSummary Run::go() {
+  RunSummary summary;
+  summary.nothing_to_do = finished();
+  if (!summary.nothing_to_do) {
+    for (const std::string& warning : plan_.warnings) listener_.warn(warning);
+    listener_.announce(plan_.summary());
+  }
+  epoch_first_step_ = state_.step;
+  while (!finished() && !stop_early()) {
+    run_step();
+    if (state_.step % plan_.steps_per_epoch == 0) end_epoch();
+    if (listener_.interrupted && listener_.interrupted()) {
+      save();
+      throw Interrupted("interrupted after step " + std::to_string(state_.step) + "; continue with --resume");
+    }
+    if (seconds_since(saved_) >= options_.save_every && !finished()) save();
+  }
+  if (!summary.nothing_to_do) save();
+
+  summary.last_path = folder_.last.string();
+  summary.model_path = fs::exists(folder_.best) ? folder_.best.string() : summary.last_path;
+  summary.steps = state_.step;
+  summary.epochs = static_cast<int>(epoch());
+  summary.best_epoch = state_.best_epoch;
+  summary.best_accuracy = state_.best_accuracy;
+  summary.best_loss = state_.best_loss;
+  summary.final_train_loss = state_.last_loss;
+  summary.seconds = seconds_since(begin_);
+  summary.finished = finished();
+  if (!step_seconds_.empty()) {
+    std::nth_element(step_seconds_.begin(), step_seconds_.begin() + step_seconds_.size() / 2,
+                     step_seconds_.end());
+    summary.images_per_second =
+        static_cast<double>(plan_.step.batch_size) / step_seconds_[step_seconds_.size() / 2];
+  }
+  return summary;
+}
+
+void Run::run_step() {
+  const int64_t batch = plan_.step.batch_size, in_epoch = state_.step % plan_.steps_per_epoch;
+  if (started_epoch_ != epoch()) {
+    started_epoch_ = epoch();
+    batches_.start_epoch(static_cast<uint32_t>(started_epoch_));
+    epoch_begin_ = Clock::now();
+    epoch_first_step_ = state_.step;
+  }
+  if (in_epoch + 1 < plan_.steps_per_epoch)
+    batches_.announce((in_epoch + 1) * batch, static_cast<int>(batch));
+  const FillBatch fill = [this](int64_t position, int count, ImageScratch& scratch, real* images,
+                                real* targets, int* labels) {
+    batches_.fill(position, count, scratch, images, targets, labels);
+  };
+  const auto start = Clock::now();
+  const StepFigures figures = step_.run(fill, static_cast<uint32_t>(started_epoch_), in_epoch * batch,
+                                        state_.step + 1, plan_.schedule.at(state_.step));
+  const double seconds = seconds_since(start);
+  step_seconds_.push_back(seconds);
+  ++state_.step;
+  state_.loss_sum += figures.loss;
+  state_.correct += figures.correct;
+  state_.router_correct += figures.router_correct;
+  log_step(figures, seconds);
+}
+
+// Steps are logged about ten times an epoch, at places that depend on the step alone.
+void Run::log_step(const StepFigures& figures, double seconds) {
+  const int64_t in_epoch = (state_.step - 1) % plan_.steps_per_epoch + 1;
+  const auto batch = static_cast<double>(plan_.step.batch_size);
+  if (in_epoch % std::max<int64_t>(1, plan_.steps_per_epoch / 10) == 0) {
+    Record record;
+    record["step"] = state_.step;
+    record["epoch"] = static_cast<double>(state_.step) / static_cast<double>(plan_.steps_per_epoch);
+    record["lr"] = plan_.schedule.at(state_.step - 1);
+    record["loss"] = figures.loss;
+    record["accuracy"] = static_cast<double>(figures.correct) / batch;
+    if (!plan_.description.config.moe.super_classes.empty()) {
+      record["router_loss"] = figures.router_loss;
+      record["router_accuracy"] = static_cast<double>(figures.router_correct) / batch;
+    }
+    record["gradient_norm"] = figures.gradient_norm;
+    record["images_per_second"] = batch / seconds;
+    record["input_share"] = figures.input_seconds / (seconds * plan_.step.threads);
+    metrics_->append(record);
+  }
+  Progress progress;
+  progress.loss = state_.loss_sum / static_cast<double>(in_epoch);
+  progress.accuracy = static_cast<double>(state_.correct) / (batch * static_cast<double>(in_epoch));
+  report(progress);
+}
+
+// Fills in what every report says, and passes it on.
+void Run::report(Progress& progress) {
+  if (!listener_.progress) return;
+  progress.epoch = static_cast<int>((state_.step - 1) / plan_.steps_per_epoch) + 1;
+  progress.epochs = plan_.epochs;
+  progress.step = state_.step;
+  progress.steps = plan_.total_steps();
+  const auto steps = static_cast<double>(state_.step - epoch_first_step_);
+  const double seconds = seconds_since(epoch_begin_);
+  progress.images_per_second = steps * static_cast<double>(plan_.step.batch_size) / seconds;
+  progress.seconds_left = seconds / steps * static_cast<double>(plan_.total_steps() - state_.step);
+  listener_.progress(progress);
+}
+
+void Run::end_epoch() {
+  const auto images = static_cast<double>(plan_.steps_per_epoch * plan_.step.batch_size);
+  const double seconds = seconds_since(epoch_begin_);
+  Progress progress;
+  progress.epoch_ended = true;
+  progress.loss = state_.last_loss = state_.loss_sum / static_cast<double>(plan_.steps_per_epoch);
+  progress.accuracy = static_cast<double>(state_.correct) / images;
+  Record record;
+  record["epoch"] = epoch();
+  record["step"] = state_.step;
+  record["lr"] = plan_.schedule.at(state_.step - 1);
+  record["train_loss"] = progress.loss;
+  record["train_accuracy"] = progress.accuracy;
+  if (holdout_.size() > 0) {
+    const Evaluation e = evaluate_holdout();
+    progress.holdout_accuracy = record["holdout_accuracy"] = e.top1;
+    record["holdout_top5"] = e.top5;
+    progress.holdout_loss = record["holdout_loss"] = e.loss;
+    if (!plan_.description.config.moe.super_classes.empty()) {
+      progress.router_accuracy = record["router_accuracy"] = e.router_accuracy;
+    }
+    // Ties go to the lower loss, then to the earlier epoch.
+    if (state_.best_epoch == 0 || e.top1 > state_.best_accuracy ||
+        (e.top1 == state_.best_accuracy && e.loss < state_.best_loss)) {
+      state_.best_epoch = static_cast<int>(epoch());
+      state_.best_accuracy = e.top1;
+      state_.best_loss = e.loss;
+      save_model(folder_.best, model_, optimizer_.deployed(), plan_.description);
+    }
+  }
+  record["images_per_second"] =
+      static_cast<double>((state_.step - epoch_first_step_) * plan_.step.batch_size) / seconds;
+  record["seconds"] = seconds;
+  metrics_->append(record);
+  table_->append(record);
+  report(progress);
+  state_.loss_sum = 0;
+  state_.correct = state_.router_correct = 0;
+  save();
+}
+
+// The weights to deploy are judged: with an average, it changes places with the raw weights for the time.
+Evaluation Run::evaluate_holdout() {
+  ParameterStore& store = model_.parameters();
+  real* average = optimizer_.average();
+  if (average) std::swap_ranges(average, average + store.size(), store.data());
+  inference_.pack();
+  const Evaluation e = evaluate(model_, inference_, holdout_);
+  if (average) std::swap_ranges(average, average + store.size(), store.data());
+  return e;
+}
+
+// Best, then last, then the state: a crash in between repeats from the older state and writes the same files
+// again.
+void Run::save() {
+  metrics_->flush();
+  table_->flush();
+  save_model(folder_.last, model_, optimizer_.deployed(), plan_.description);
+  save_run_state(folder_.state, model_, optimizer_, state_, plan_.settings);
+  saved_ = Clock::now();
+}
+
+}  // namespace
+
+RunSummary train(const TrainOptions& options, const RunListener& listener) {
+  TrainOptions decided = options;
+  if (decided.output.empty()) decided.output = "runs/" + fs::path(options.data).filename().string();
+  return Run(decided, listener).go();
+}
+
+}  // namespace vmoe

@@ -1,0 +1,119 @@
+#include "train/run_state.h"
+
+#include <vector>
+
+#include "moe/strict_json.h"
+#include "nn/json_fields.h"
+#include "train/safetensors.h"
+
+namespace vmoe {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr int kSchema = 1;
+
+// The blocks of a state file: a prefix of tensor names each.
+struct StateBlock {
+  const char* prefix;
+  real* data;
+};
+
+std::vector<StateBlock> blocks_of(Model& model, Optimizer& optimizer) {
+  std::vector<StateBlock> blocks = {{"weights.", model.parameters().data()},
+                                    {"first_moment.", optimizer.first_moment()},
+                                    {"second_moment.", optimizer.second_moment()}};
+  if (optimizer.average()) blocks.push_back({"average.", optimizer.average()});
+  return blocks;
+}
+
+ordered_json to_json(const RunState& s) {
+  return {{"step", s.step},
+          {"best_epoch", s.best_epoch},
+          {"best_accuracy", s.best_accuracy},
+          {"best_loss", s.best_loss},
+          {"loss_sum", s.loss_sum},
+          {"correct", s.correct},
+          {"router_correct", s.router_correct},
+          {"last_loss", s.last_loss}};
+}
+
+template <class T>
+T number(const ordered_json& json, const char* key, const std::string& where) {
+  if (!json.contains(key) || !json[key].is_number()) {
+    throw InputError(where + ": '" + key + "' must be a number");
+  }
+  return json[key].get<T>();
+}
+
+RunState state_from_json(const ordered_json& json, const std::string& where) {
+  RunState s;
+  s.step = number<int64_t>(json, "step", where);
+  s.best_epoch = number<int>(json, "best_epoch", where);
+  s.best_accuracy = number<double>(json, "best_accuracy", where);
+  s.best_loss = number<double>(json, "best_loss", where);
+  s.loss_sum = number<double>(json, "loss_sum", where);
+  s.correct = number<int64_t>(json, "correct", where);
+  s.router_correct = number<int64_t>(json, "router_correct", where);
+  s.last_loss = number<double>(json, "last_loss", where);
+  if (s.step < 0) throw InputError(where + ": 'step' must be 0 or more");
+  return s;
+}
+
+// The `vmoe` entry: {"schema", "settings", "state"}.
+ordered_json read_entry(const SafetensorsFile& file) {
+  const std::string where = "'" + file.path() + "'";
+  const auto entry = file.metadata().find("vmoe");
+  if (entry == file.metadata().end())
+    throw InputError(where + ": is not the state of a run (no 'vmoe' metadata)");
+  parse_json(entry->second, where);
+  ordered_json json = ordered_json::parse(entry->second);
+  if (!json.is_object() || json.value("schema", ordered_json()) != kSchema || !json.contains("settings") ||
+      !json.contains("state") || !json["state"].is_object()) {
+    throw InputError(where + ": is not the state of a run of this version");
+  }
+  return json;
+}
+
+}  // namespace
+
+void save_run_state(const std::string& path, Model& model, Optimizer& optimizer, const RunState& state,
+                    const ordered_json& settings) {
+  std::vector<TensorToWrite> tensors;
+  for (const StateBlock& block : blocks_of(model, optimizer)) {
+    for (const Parameter& parameter : model.parameters().all()) {
+      tensors.push_back({block.prefix + parameter.name, parameter.shape, block.data + parameter.offset});
+    }
+  }
+  const ordered_json entry = {{"schema", kSchema}, {"settings", settings}, {"state", to_json(state)}};
+  write_safetensors(path, {{"vmoe", entry.dump(-1, ' ', false, ordered_json::error_handler_t::replace)}},
+                    tensors);
+}
+
+ordered_json read_run_settings(const std::string& path) {
+  return read_entry(SafetensorsFile::open(path))["settings"];
+}
+
+RunState load_run_state(const std::string& path, Model& model, Optimizer& optimizer) {
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  const RunState state = state_from_json(read_entry(file)["state"], "'" + path + "'");
+  const auto blocks = blocks_of(model, optimizer);
+  for (const StateBlock& block : blocks) {
+    for (const Parameter& parameter : model.parameters().all()) {
+      const TensorEntry* entry = file.find(block.prefix + parameter.name);
+      if (!entry || entry->shape != parameter.shape) {
+        throw InputError("'" + path + "': tensor '" + block.prefix + parameter.name + "' " +
+                         to_string(parameter.shape) + " is missing or has another shape");
+      }
+    }
+  }
+  for (const StateBlock& block : blocks) {
+    for (const Parameter& parameter : model.parameters().all()) {
+      file.read(*file.find(block.prefix + parameter.name), block.data + parameter.offset);
+    }
+  }
+  return state;
+}
+
+}  // namespace vmoe
