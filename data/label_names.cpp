@@ -1,0 +1,58 @@
+#include <filesystem>
+#include <set>
+
+#include "data/file.h"
+#include "data/formats.h"
+
+namespace vmoe {
+
+namespace {
+
+constexpr size_t kLargestFile = size_t{1} << 20;
+
+std::vector<std::string> read_lines(const std::string& path) {
+  ImageScratch scratch(kLargestFile);
+  const Bytes bytes = read_file(path, scratch);
+  std::vector<std::string> lines(1);
+  for (const uint8_t byte : bytes) {
+    if (byte == '\n') {
+      lines.emplace_back();
+    } else if (byte < ' ' && byte != '\r' && byte != '\t') {
+      throw InputError(path + ", line " + std::to_string(lines.size()) + ": not a text file of class names");
+    } else if (byte != '\r') {
+      lines.back() += static_cast<char>(byte);
+    }
+  }
+  return lines;
+}
+
+std::vector<std::string> parse_names(const std::string& path, size_t expected) {
+  std::vector<std::string> names;
+  std::set<std::string> seen;
+  for (std::string& line : read_lines(path)) {
+    if (line.empty()) continue;
+    if (!seen.insert(line).second) throw InputError(path + ": class '" + line + "' comes twice");
+    names.push_back(std::move(line));
+  }
+  if (expected != 0 && names.size() != expected) {
+    throw InputError(path + ": " + std::to_string(names.size()) + " class names; the data has " +
+                     std::to_string(expected) + " classes");
+  }
+  return names;
+}
+
+}  // namespace
+
+std::vector<std::string> read_label_names(const std::string& folder, const std::vector<std::string>& files,
+                                          size_t expected) {
+  const std::filesystem::path here(folder.empty() ? "." : folder);
+  for (const auto& place : {here, here / ".."}) {
+    for (const std::string& file : files) {
+      std::error_code error;
+      if (std::filesystem::is_regular_file(place / file, error)) return parse_names(place / file, expected);
+    }
+  }
+  return {};
+}
+
+}  // namespace vmoe
