@@ -178,11 +178,22 @@ double sign_of(const double* vector, int n) {
   return *largest < 0 ? -1 : 1;
 }
 
+/// The power of two that brings the largest entry to [1/2, 1), so that no product overflows or vanishes.
+int exponent_of_largest(std::span<const double> matrix) {
+  double largest = 0;
+  for (const double a : matrix) largest = std::max(largest, std::abs(a));
+  int exponent = 0;
+  std::frexp(largest, &exponent);
+  return exponent;
+}
+
 }  // namespace
 
 SymmetricEigen symmetric_eigen(std::span<const double> matrix, int n) {
   require_symmetric(matrix, n);
   Matrix a{n, Vector(matrix.begin(), matrix.end())};
+  const int exponent = exponent_of_largest(matrix);
+  for (double& x : a.numbers) x = std::ldexp(x, -exponent);
   Vector tau(n, 0.0);
   Tridiagonal t = tridiagonalise(a, tau);
   Matrix vectors = transposed_product(a, tau);
@@ -193,7 +204,7 @@ SymmetricEigen symmetric_eigen(std::span<const double> matrix, int n) {
   std::stable_sort(order.begin(), order.end(), [&](int i, int j) { return t.diagonal[i] < t.diagonal[j]; });
   SymmetricEigen result;
   for (const int i : order) {
-    result.values.push_back(t.diagonal[i]);
+    result.values.push_back(std::ldexp(t.diagonal[i], exponent));
     const double sign = sign_of(vectors.row(i), n);
     for (int j = 0; j < n; ++j) result.vectors.push_back(sign * vectors.at(i, j));
   }
