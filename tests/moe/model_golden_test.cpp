@@ -35,15 +35,21 @@ void check_model(const std::string& name) {
   });
 }
 
-TEST_CASE("a Mobile V-MoE with super-classes agrees with PyTorch") { check_model("moe_top1"); }
+TEST_CASE("a Mobile V-MoE with super-classes agrees with PyTorch") {
+  check_model("moe_top1");
+}
 
-TEST_CASE("a top-2 model that routes by its class token agrees with PyTorch") { check_model("moe_top2_cls"); }
+TEST_CASE("a top-2 model that routes by its class token agrees with PyTorch") {
+  check_model("moe_top2_cls");
+}
 
 TEST_CASE("a model of MoE blocks only, that routes by the mean beside a class token, agrees with PyTorch") {
   check_model("moe_mean_beside_cls");
 }
 
-TEST_CASE("a dense model run as Model agrees with PyTorch") { check_model("vit_cls_learned"); }
+TEST_CASE("a dense model run as Model agrees with PyTorch") {
+  check_model("vit_cls_learned");
+}
 
 }  // namespace
 

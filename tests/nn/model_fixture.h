@@ -1,6 +1,6 @@
 #pragma once
-// Whole models under test: the parameters and images of tests/fixtures/make_vit.py, one pass through a model, and the
-// comparison with PyTorch's values. Used by tests/nn and tests/moe.
+// Whole models under test: the parameters and images of tests/fixtures/make_vit.py, one pass through a model,
+// and the comparison with PyTorch's values. Used by tests/nn and tests/moe.
 
 #include <doctest/doctest.h>
 
@@ -75,8 +75,8 @@ struct PassOptions {
   Team* team = &Team::alone();
 };
 
-inline PassResult run_pass(ParameterStore& store, const ModelGraph& model, const Shape& shape, const real* images,
-                           const PassOptions& options = {}) {
+inline PassResult run_pass(ParameterStore& store, const ModelGraph& model, const Shape& shape,
+                           const real* images, const PassOptions& options = {}) {
   Arena arena;
   PackedWeights packed(store, kernels(), options.record);
   packed.pack_all();
@@ -116,7 +116,8 @@ inline void check_tensors(const nlohmann::json& want, ParameterStore& store, rea
     const ParamId id = store.find(item.key());
     REQUIRE_MESSAGE(id, item.key());
     const std::vector<real> got = every_nth(store.view(id, block), item.value().size());
-    CHECK_COMPARISON(compare(item.key(), std::span<const real>(got), numbers<double>(item.value()), tolerance));
+    CHECK_COMPARISON(
+        compare(item.key(), std::span<const real>(got), numbers<double>(item.value()), tolerance));
   }
 }
 
@@ -148,8 +149,9 @@ inline std::vector<real> fixture_targets(const nlohmann::json& fixture) {
   return targets;
 }
 
-/// Logits, loss, every gradient, and every parameter after three AdamW steps, against PyTorch's. The stored numbers
-/// have ten digits; in float the error is that of rounding, of numbers of order 1 through a few hundred operations.
+/// Logits, loss, every gradient, and every parameter after three AdamW steps, against PyTorch's. The stored
+/// numbers have ten digits; in float the error is that of rounding, of numbers of order 1 through a few
+/// hundred operations.
 inline void check_golden(const nlohmann::json& fixture, const VitConfig& config, ParameterStore& store,
                          const ModelGraph& model) {
   const double tolerance = std::max(256 * kEpsilon, 1e-9);
@@ -162,8 +164,8 @@ inline void check_golden(const nlohmann::json& fixture, const VitConfig& config,
     const double loss = fixture["losses"][step - 1].get<double>();
     CHECK(std::abs(result.loss - loss) <= tolerance);
     if (step == 1) {
-      CHECK_COMPARISON(compare("logits", std::span<const real>(result.logits), numbers<double>(fixture["logits"]),
-                               tolerance));
+      CHECK_COMPARISON(compare("logits", std::span<const real>(result.logits),
+                               numbers<double>(fixture["logits"]), tolerance));
       check_tensors(fixture["gradients"], store, result.gradients.data(), tolerance);
     }
     for (const Parameter& p : store.all()) {

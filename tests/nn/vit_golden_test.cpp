@@ -32,13 +32,17 @@ TEST_CASE("a mean-pooled ViT with sine positions and tanh GELU agrees with PyTor
   check_dense("vit_mean_sincos");
 }
 
-TEST_CASE("a ViT with fc_norm and LayerScale agrees with PyTorch") { check_dense("vit_fc_norm_layer_scale"); }
+TEST_CASE("a ViT with fc_norm and LayerScale agrees with PyTorch") {
+  check_dense("vit_fc_norm_layer_scale");
+}
 
 TEST_CASE("a one-block ViT for grey images without positions agrees with PyTorch") {
   check_dense("vit_no_positions");
 }
 
-TEST_CASE("a CCT with two convolutions and sequence pooling agrees with PyTorch") { check_dense("cct_learned"); }
+TEST_CASE("a CCT with two convolutions and sequence pooling agrees with PyTorch") {
+  check_dense("cct_learned");
+}
 
 TEST_CASE("a CCT with one convolution and sine positions agrees with PyTorch") {
   check_dense("cct_sincos_one_layer");

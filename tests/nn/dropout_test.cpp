@@ -1,0 +1,107 @@
+// Dropout and drop path: rates, scale, and masks that follow the image, not the chunk.
+
+#include "nn/dropout.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "nn/block.h"
+
+namespace vmoe::testing {
+
+namespace {
+
+// What `drop` makes of `images` images of ones, which start at `position` in the epoch.
+template <class Drop>
+std::vector<real> dropped(int64_t images, int64_t numbers, uint32_t position, const Drop& drop,
+                          bool training = true, uint32_t epoch = 2, uint64_t seed = 5) {
+  Arena arena;
+  Tape tape(arena);
+  std::vector<real> ones(images * numbers, 1);
+  Pass pass{tape, training, seed, epoch, position};
+  const Tensor y = tape.value(drop(pass, tape.constant({ones.data(), {images, numbers}})));
+  return {y.begin(), y.end()};
+}
+
+double mean(const std::vector<real>& numbers) {
+  double sum = 0;
+  for (const real x : numbers) sum += x;
+  return sum / static_cast<double>(numbers.size());
+}
+
+const auto kDropout = [](Pass& pass, Var x) { return dropout(pass, x, 0.3, 4); };
+const auto kDropPath = [](Pass& pass, Var x) { return drop_path(pass, x, 0.3, 4); };
+
+TEST_CASE("dropout zeroes its share and scales up the rest, so that the mean stays") {
+  const std::vector<real> y = dropped(8, 4000, 0, kDropout);
+  int64_t zeros = 0;
+  for (const real v : y) {
+    zeros += v == 0;
+    CHECK((v == 0 || v == static_cast<real>(1 / 0.7)));
+  }
+  // 32,000 draws: the share's deviation is 0.0026.
+  CHECK(std::abs(zeros / 32000.0 - 0.3) <= 0.013);
+  CHECK(std::abs(mean(y) - 1) <= 0.02);
+}
+
+TEST_CASE("drop path keeps or drops whole images") {
+  const std::vector<real> y = dropped(4000, 3, 0, kDropPath);
+  for (size_t i = 0; i < y.size(); i += 3) CHECK((y[i] == y[i + 1] && y[i] == y[i + 2]));
+  CHECK(std::abs(mean(y) - 1) <= 0.05);
+}
+
+TEST_CASE("masks follow the image's place in the epoch, not the chunk") {
+  const auto check = [](const auto& drop) {
+    const std::vector<real> whole = dropped(6, 50, 100, drop), later = dropped(4, 50, 102, drop);
+    CHECK(std::vector<real>(whole.begin() + 100, whole.end()) == later);
+  };
+  check(kDropout);
+  check(kDropPath);
+}
+
+TEST_CASE("masks differ by seed, epoch, layer and image") {
+  const std::vector<real> y = dropped(2, 200, 0, kDropout);
+  CHECK(y != dropped(2, 200, 0, kDropout, true, 3));
+  CHECK(y != dropped(2, 200, 0, kDropout, true, 2, 6));
+  CHECK(y != dropped(2, 200, 0, [](Pass& pass, Var x) { return dropout(pass, x, 0.3, 5); }));
+  CHECK(std::vector<real>(y.begin(), y.begin() + 200) != std::vector<real>(y.begin() + 200, y.end()));
+}
+
+TEST_CASE("rows in another order are dropped like the images they hold") {
+  const std::vector<int> order = {2, 0, 1};
+  const View<const int> image{order.data(), {3}};
+  const std::vector<real> plain = dropped(3, 40, 9, kDropout);
+  const std::vector<real> reordered =
+      dropped(3, 40, 9, [&](Pass& pass, Var x) { return dropout(pass, x, 0.3, 4, image); });
+  for (int row = 0; row < 3; ++row) {
+    for (int i = 0; i < 40; ++i) CHECK(reordered[row * 40 + i] == plain[order[row] * 40 + i]);
+  }
+}
+
+TEST_CASE("nothing is dropped outside training or at rate 0") {
+  const std::vector<real> ones(6 * 50, 1);
+  CHECK(dropped(6, 50, 0, kDropout, false) == ones);
+  CHECK(dropped(6, 50, 0, kDropPath, false) == ones);
+  CHECK(dropped(6, 50, 0, [](Pass& pass, Var x) { return dropout(pass, x, 0, 4); }) == ones);
+  CHECK(dropped(6, 50, 0, [](Pass& pass, Var x) { return drop_path(pass, x, 0, 4); }) == ones);
+}
+
+TEST_CASE("drop path rises linearly with depth") {
+  VitConfig config;
+  config.dim = 4;
+  config.heads = 1;
+  config.mlp_dim = 4;
+  config.depth = 5;
+  config.drop_path = 0.2;
+  ParameterStore store;
+  for (int i = 0; i < 5; ++i) CHECK(Block(store, config, i).drop_path_rate == doctest::Approx(0.05 * i));
+  config.depth = 1;
+  ParameterStore other;
+  CHECK(Block(other, config, 0).drop_path_rate == 0);
+}
+
+}  // namespace
+
+}  // namespace vmoe::testing
