@@ -51,8 +51,8 @@ struct TrainOptions {
   AdamWConfig adamw;
   std::string crop = "auto";  // overrides augment.crop: "pad" for images of one size, else "resized"
   std::optional<bool> flip;   // overrides augment.flip; unset: colour images only (a mirrored 2 is no digit)
-  Augment augment;            // padding 0: an eighth of the image
-  double holdout = 0.1;       // share of the training set that chooses the best epoch
+  Augment augment = {.padding = 0};  // padding 0: an eighth of the image
+  double holdout = 0.1;              // share of the training set that chooses the best epoch
   uint64_t seed = 0;
   int lanes = 16;
   // --- these may differ when a run is resumed ---

@@ -120,11 +120,11 @@ class Run {
         folder_(open_folder(options)),
         model_(plan_.description.config),
         optimizer_(start_weights(), plan_.adamw),
-        step_(model_, optimizer_, plan_.step),
-        inference_(model_, plan_.step.threads),
         batches_(*plan_.dataset, plan_.split.train, plan_.description.preprocess, plan_.augment,
                  options.seed),
-        holdout_(*plan_.dataset, Split::train, plan_.description.preprocess, plan_.split.holdout) {
+        step_(model_, optimizer_, plan_.step, batches_.scratch_bytes()),
+        inference_(model_, plan_.step.threads),
+        holdout_(*plan_.dataset, Split::train, plan_.split.holdout, plan_.description.preprocess) {
     restore();
   }
 
@@ -152,9 +152,9 @@ class Run {
   RunFolder folder_;
   Model model_;
   Optimizer optimizer_;
+  TrainingBatches batches_;
   TrainingStep step_;
   Inference inference_;
-  TrainingBatches batches_;
   EvaluationImages holdout_;
   RunState state_;
   std::unique_ptr<JsonLines> metrics_;

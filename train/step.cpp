@@ -70,7 +70,7 @@ struct TrainingStep::Worker {
   StepFigures figures;  // of the lane at work
 };
 
-TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig& config)
+TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig& config, size_t scratch_bytes)
     : model_(model),
       optimizer_(optimizer),
       config_(config),
@@ -84,6 +84,7 @@ TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig&
   const int touched = static_cast<int>(std::min<int64_t>(lane_images * shape.moe.top_k, shape.moe.experts));
   for (int i = 0; i < threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(model.parameters(), packed_, touched));
+    workers_.back()->scratch.reserve(std::min(scratch_bytes, ImageScratch::kOwnBytes));
   }
 }
 

@@ -44,7 +44,8 @@ struct StepFigures {
 
 class TrainingStep {
  public:
-  TrainingStep(Model& model, Optimizer& optimizer, const StepConfig& config);
+  /// `scratch_bytes` is what `fill` needs of a scratch at most, so that it never grows.
+  TrainingStep(Model& model, Optimizer& optimizer, const StepConfig& config, size_t scratch_bytes = 0);
   ~TrainingStep();
 
   /// Runs the step with the images at `position` of `epoch`. `step` counts updates from 1. Throws InputError
