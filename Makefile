@@ -32,9 +32,10 @@ endif
 
 # --- Flags -----------------------------------------------------------------------------------------------------------
 
+comma := ,
 # Where DEPS has its headers and libraries: a plain prefix, or one that Debian packages were unpacked into.
-DEPS_INCLUDE := $(if $(DEPS),$(wildcard $(addprefix $(DEPS)/,include include/stb include/openblas usr/include \
-  usr/include/stb usr/include/*-linux-gnu usr/include/*-linux-gnu/openblas-*)))
+DEPS_INCLUDE := $(if $(DEPS),$(filter-out /usr/include,$(wildcard $(addprefix $(DEPS)/,include include/stb \
+  include/openblas usr/include usr/include/stb usr/include/*-linux-gnu usr/include/*-linux-gnu/openblas-*))))
 DEPS_LIB := $(if $(DEPS),$(wildcard $(addprefix $(DEPS)/,lib lib64 lib/*-linux-gnu usr/lib usr/lib64 \
   usr/lib/*-linux-gnu usr/lib/*-linux-gnu/openblas-*)))
 
@@ -45,7 +46,9 @@ PREPROCESSOR_FLAGS := $(INCLUDES) $(CPPFLAGS) $(DEFS)
 # Plain files promise the same bits everywhere, hence no contraction to fused multiply-add.
 COMPILER_FLAGS := -std=c++20 $(OPT) -g1 $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -fno-trapping-math \
   $(SANITIZE) $(EXTRA)
-LINKER_FLAGS := $(LDFLAGS) $(foreach dir,$(DEPS_LIB),-L$(dir) -Wl,-rpath,$(abspath $(dir)))
+# The old kind of run path also serves the libraries' own libraries.
+LINKER_FLAGS := $(LDFLAGS) $(foreach dir,$(DEPS_LIB),-L$(dir) -Wl,-rpath,$(abspath $(dir))) \
+  $(if $(DEPS_LIB),$(if $(filter Linux,$(shell uname -s)),-Wl$(comma)--disable-new-dtags))
 LDLIBS := -lz
 ifeq ($(BLAS),openblas)
 PREPROCESSOR_FLAGS += -DVMOE_OPENBLAS
