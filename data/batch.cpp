@@ -50,8 +50,17 @@ void TrainingBatches::start_epoch(uint32_t epoch) {
 
 void TrainingBatches::make_image(int64_t position, ImageScratch& scratch, real* image) const {
   ImageScratch::Frame frame(scratch);
+  const int64_t index = image_index(position);
+  try {
+    augment_image(dataset_.image(Split::train, index, scratch), position, scratch, image);
+  } catch (const BudgetError& error) {
+    throw InputError(dataset_.name(Split::train, index) + ": " + error.what());
+  }
+}
+
+void TrainingBatches::augment_image(const ImageView& source, int64_t position, ImageScratch& scratch,
+                                    real* image) const {
   const auto place = static_cast<uint32_t>(position);
-  const ImageView source = dataset_.image(Split::train, image_index(position), scratch);
   const Random crop_random(seed_, Stream::crop, epoch_, place);
   ImageView fitted;
   if (augment_.crop == "pad") {
@@ -123,7 +132,11 @@ void EvaluationImages::fill(int64_t first, int count, ImageScratch& scratch, rea
   for (int i = 0; i < count; ++i) {
     ImageScratch::Frame frame(scratch);
     const int64_t index = image_index(first + i);
-    vmoe::preprocess(dataset_.image(split_, index, scratch), preprocess_, scratch, images + i * numbers);
+    try {
+      vmoe::preprocess(dataset_.image(split_, index, scratch), preprocess_, scratch, images + i * numbers);
+    } catch (const BudgetError& error) {
+      throw InputError(dataset_.name(split_, index) + ": " + error.what());
+    }
     labels[i] = dataset_.label(split_, index);
   }
 }

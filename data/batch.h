@@ -45,6 +45,7 @@ class TrainingBatches {
 
  private:
   void make_image(int64_t position, ImageScratch& scratch, real* image) const;
+  void augment_image(const ImageView& source, int64_t position, ImageScratch& scratch, real* image) const;
   Mixing mixing_at(int64_t position) const;
   int label_at(int64_t position) const { return dataset_.label(Split::train, image_index(position)); }
 

@@ -58,9 +58,7 @@ ImageHeader read_header(Bytes bytes, std::string_view name) {
   unknown_format(name);
 }
 
-}  // namespace
-
-ImageView decode_image(Bytes bytes, std::string_view name, ImageScratch& scratch) {
+ImageView decode_any(Bytes bytes, std::string_view name, ImageScratch& scratch) {
   if (is_jpeg(bytes)) return run_decoder(bytes, name, check_jpeg(bytes, name, scratch), scratch);
   if (is_png(bytes)) {
     const PngLayout layout = check_png(bytes, name, scratch);
@@ -68,6 +66,16 @@ ImageView decode_image(Bytes bytes, std::string_view name, ImageScratch& scratch
   }
   if (is_pnm(bytes)) return decode_pnm(bytes, name, scratch);
   unknown_format(name);
+}
+
+}  // namespace
+
+ImageView decode_image(Bytes bytes, std::string_view name, ImageScratch& scratch) {
+  try {
+    return decode_any(bytes, name, scratch);
+  } catch (const BudgetError& error) {
+    throw InputError(std::string(name) + ": " + error.what());
+  }
 }
 
 ImageView load_image(const std::string& path, ImageScratch& scratch) {

@@ -23,13 +23,11 @@ File::File(const std::string& path)
   if (descriptor_ < 0) cannot_read(path, errno);
   struct stat status;
   const int failed = fstat(descriptor_, &status);
-  const int error = failed != 0               ? errno
-                    : S_ISDIR(status.st_mode) ? EISDIR
-                    : S_ISREG(status.st_mode) ? 0
-                                              : EINVAL;
-  if (error != 0) {
+  const int error = failed != 0 ? errno : 0;
+  if (error != 0 || !S_ISREG(status.st_mode)) {
     close(descriptor_);
-    cannot_read(path, error);
+    if (error != 0) cannot_read(path, error);
+    throw IoError("cannot read '" + path + "': it is not a regular file");
   }
   size_ = status.st_size;
 }

@@ -4,8 +4,6 @@
 #include <cstring>
 #include <string>
 
-#include "tensor/error.h"
-
 namespace vmoe {
 
 namespace {
@@ -17,8 +15,8 @@ std::mutex large_image_turn;
 void* ImageScratch::allocate_bytes(size_t bytes) {
   void* memory = try_allocate(bytes);
   if (memory == nullptr) {
-    throw InputError("the image needs more than " + std::to_string(budget_ >> 20) +
-                     " MiB of memory to decode; scale it down");
+    throw BudgetError("the image needs more than " + std::to_string(budget_ >> 20) +
+                      " MiB of memory; scale it down");
   }
   return memory;
 }

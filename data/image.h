@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "tensor/arena.h"
+#include "tensor/error.h"
 
 namespace vmoe {
 
@@ -24,6 +25,11 @@ struct ImageView {
 /// More pixels than this (64 Mi) are refused, whatever the format.
 constexpr int64_t kMaxPixels = int64_t{64} << 20;
 
+/// A scratch's budget is spent. Whoever knows the image's name adds it.
+struct BudgetError : InputError {
+  using InputError::InputError;
+};
+
 /// The bytes of one thread while it reads, decodes and resizes images: a bump allocator with a budget. Once
 /// it has grown to the largest image, it asks the system for nothing more.
 ///
@@ -40,7 +46,7 @@ class ImageScratch {
   ImageScratch(const ImageScratch&) = delete;
   ImageScratch& operator=(const ImageScratch&) = delete;
 
-  /// `bytes` of uninitialised memory, aligned to 64. Throws InputError when the budget is spent.
+  /// `bytes` of uninitialised memory, aligned to 64. Throws BudgetError when the budget is spent.
   void* allocate_bytes(size_t bytes);
   template <class T>
   T* allocate(int64_t count) {

@@ -1,0 +1,13 @@
+#pragma once
+// Writes pictures (demo images, reports) as PNG, by stb_image_write.
+
+#include <string>
+
+#include "data/image.h"
+
+namespace vmoe {
+
+/// Writes an image of 1 or 3 channels. Throws IoError.
+void write_png(const std::string& path, const ImageView& image);
+
+}  // namespace vmoe
