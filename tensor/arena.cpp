@@ -45,7 +45,7 @@ void Arena::reset() {
 }
 
 void Arena::reserve(size_t bytes) {
-  if (used_ == 0 && (blocks_.size() != 1 || blocks_[0].size < bytes)) {
+  if (bytes > 0 && used_ == 0 && (blocks_.size() != 1 || blocks_[0].size < bytes)) {
     free_blocks();
     add_block(bytes);
   }

@@ -7,8 +7,8 @@
 #include <functional>
 
 #include "moe/layers.h"
-#include "tensor/random.h"
 #include "train/inference.h"
+#include "train/random_batch.h"
 #include "train/step.h"
 
 namespace vmoe {
@@ -58,30 +58,6 @@ BenchResult time_steps(const BenchOptions& options, double flops_per_image,
   result.steps = static_cast<int64_t>(times.size());
   return result;
 }
-
-// Normally distributed pixels for one batch, and labels in turn.
-struct RandomBatch {
-  RandomBatch(const VitConfig& vit, int64_t images)
-      : size(int64_t{vit.channels} * vit.image_size * vit.image_size),
-        classes(vit.classes),
-        pixels(images * size) {
-    Random random(0, Stream::bench);
-    for (real& pixel : pixels) pixel = static_cast<real>(random.normal());
-  }
-
-  void fill(int64_t first, int count, real* images, real* targets, int* labels) const {
-    std::copy_n(pixels.data() + first * size, count * size, images);
-    std::fill_n(targets, int64_t{count} * classes, real{0});
-    for (int i = 0; i < count; ++i) {
-      labels[i] = static_cast<int>((first + i) % classes);
-      targets[int64_t{i} * classes + labels[i]] = 1;
-    }
-  }
-
-  int64_t size;
-  int classes;
-  std::vector<real> pixels;
-};
 
 int threads_of(const BenchOptions& options) {
   return options.threads > 0 ? options.threads : default_threads();

@@ -31,8 +31,5 @@ struct BenchResult {
 BenchResult bench_training(const BenchOptions& options);
 /// Runs batches of random images through the model; batch 1 as prediction does it.
 BenchResult bench_inference(const BenchOptions& options);
-/// Hash of the weights of a tiny fixed training run on the plain kernels: the same on every compiler,
-/// optimisation level and x86-64 machine. 16 hexadecimal digits.
-std::string bench_signature();
 
 }  // namespace vmoe

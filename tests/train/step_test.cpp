@@ -1,0 +1,200 @@
+// The training step and what it stands on: lanes, optimiser, schedule, signature.
+
+#include "train/step.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "tests/support/allocation_count.h"
+#include "train/random_batch.h"
+#include "train/schedule.h"
+#include "train/signature.h"
+
+using namespace vmoe;
+using vmoe::testing::allocation_count;
+using vmoe::testing::allocations_are_counted;
+
+namespace {
+
+ModelConfig small_model(bool experts) {
+  ModelConfig config;
+  config.vit = {.image_size = 8,
+                .channels = 3,
+                .patch_size = 4,
+                .dim = 16,
+                .depth = 3,
+                .heads = 2,
+                .mlp_dim = 32,
+                .classes = 4,
+                .dropout = 0.1,
+                .drop_path = 0.2};
+  if (experts) {
+    config.moe.router = "image";
+    config.moe.experts = 5;
+    config.moe.top_k = 2;
+    config.moe.super_classes = {0, 1, 2, 3};
+    config.moe.super_classes.resize(4);
+    config.moe.experts = 4;
+  }
+  return config;
+}
+
+FillBatch from(const RandomBatch& batch) {
+  return [&batch](int64_t position, int count, ImageScratch&, real* images, real* targets, int* labels) {
+    batch.fill(position, count, images, targets, labels);
+  };
+}
+
+// The weights after three steps.
+std::vector<real> train_three(const ModelConfig& config, StepConfig step_config,
+                              double* last_loss = nullptr) {
+  Model model(config);
+  model.initialise(3);
+  Optimizer optimizer(model.parameters(), {.ema_decay = 0.9});
+  step_config.clip_norm = 1;
+  TrainingStep step(model, optimizer, step_config);
+  const RandomBatch batch(config.vit, step_config.batch_size);
+  StepFigures figures;
+  for (int i = 0; i < 3; ++i) figures = step.run(from(batch), 0, 0, i + 1, 1e-2);
+  if (last_loss) *last_loss = figures.loss;
+  const real* weights = model.parameters().data();
+  std::vector<real> all(weights, weights + model.parameters().size());
+  all.insert(all.end(), optimizer.average(), optimizer.average() + model.parameters().size());
+  return all;
+}
+
+bool same_bytes(const std::vector<real>& a, const std::vector<real>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(real)) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("a step gives the same bytes for 1, 2, 3, 4 and 8 threads") {
+  for (const bool experts : {false, true}) {
+    CAPTURE(experts);
+    const auto one = train_three(small_model(experts), {.batch_size = 26, .lanes = 8, .threads = 1});
+    for (const int threads : {2, 3, 4, 8}) {
+      CAPTURE(threads);
+      CHECK(same_bytes(train_three(small_model(experts), {.batch_size = 26, .lanes = 8, .threads = threads}),
+                       one));
+    }
+  }
+}
+
+TEST_CASE("other lanes change the order of sums, but only that") {
+  double a = 0, b = 0;
+  const auto eight = train_three(small_model(false), {.batch_size = 24, .lanes = 8}, &a);
+  const auto three = train_three(small_model(false), {.batch_size = 24, .lanes = 3}, &b);
+  CHECK(!same_bytes(eight, three));
+  CHECK(std::fabs(a - b) <= 1e-4);
+}
+
+TEST_CASE("a batch run in parts has the gradient of the whole batch") {
+  double whole = 0, parts = 0;
+  train_three(small_model(true), {.batch_size = 24, .lanes = 4}, &whole);
+  train_three(small_model(true), {.batch_size = 24, .accumulate = 3, .lanes = 4}, &parts);
+  CHECK(std::fabs(whole - parts) <= 1e-4);
+}
+
+TEST_CASE("a loss that is not finite stops the step and leaves the weights") {
+  Model model(small_model(false));
+  model.initialise(0);
+  Optimizer optimizer(model.parameters(), {});
+  TrainingStep step(model, optimizer, {.batch_size = 8, .lanes = 2, .threads = 2});
+  RandomBatch batch(model.config().vit, 8);
+  batch.pixels[5] = std::nanf("");
+  const std::vector<real> before(model.parameters().data(),
+                                 model.parameters().data() + model.parameters().size());
+  CHECK_THROWS_WITH_AS(step.run(from(batch), 0, 0, 7, 1e-3),
+                       doctest::Contains("step 7: the loss is not finite"), Error);
+  const real* after = model.parameters().data();
+  CHECK(same_bytes(before, {after, after + model.parameters().size()}));
+}
+
+TEST_CASE("an error in one lane reaches the caller, whatever the other lanes do") {
+  Model model(small_model(false));
+  Optimizer optimizer(model.parameters(), {});
+  TrainingStep step(model, optimizer, {.batch_size = 16, .lanes = 8, .threads = 3});
+  const FillBatch broken = [](int64_t position, int, ImageScratch&, real*, real*, int*) {
+    if (position >= 6) throw InputError("cat.jpg: ends early");
+  };
+  CHECK_THROWS_WITH_AS(step.run(broken, 0, 0, 1, 1e-3), "cat.jpg: ends early", InputError);
+}
+
+TEST_CASE("after the first steps training allocates nothing") {
+  if (!allocations_are_counted()) {
+    MESSAGE("skipped: a sanitizer owns malloc");
+    return;
+  }
+  for (const bool experts : {false, true}) {
+    CAPTURE(experts);
+    Model model(small_model(experts));
+    model.initialise(0);
+    Optimizer optimizer(model.parameters(), {});
+    TrainingStep step(model, optimizer, {.batch_size = 24, .lanes = 4, .threads = 2});
+    const RandomBatch batch(model.config().vit, 24);
+    const FillBatch fill = from(batch);
+    int64_t n = 0;
+    step.run(fill, 0, 0, ++n, 1e-3);
+    step.run(fill, 0, 0, ++n, 1e-3);
+    const int64_t before = allocation_count();
+    for (int i = 0; i < 20; ++i) step.run(fill, 0, 0, ++n, 1e-3);
+    CHECK(allocation_count() - before == 0);
+  }
+}
+
+TEST_CASE("a lane plan covers every image once, in pairs, in at most the lanes asked for") {
+  for (const int64_t images : {1, 2, 3, 7, 16, 100, 129, 1000}) {
+    for (const int lanes : {1, 2, 3, 16, 64}) {
+      for (const int64_t tokens : {1, 5, 49, 64, 197, 5000}) {
+        const LanePlan plan = plan_lanes(images, lanes, tokens);
+        CHECK((plan.lanes >= 1 && plan.lanes <= lanes));
+        CHECK((plan.chunk >= 2 && plan.chunk % 2 == 0));
+        CHECK(plan.first(0) == 0);
+        CHECK(plan.first(plan.lanes) == images);
+        for (int l = 0; l < plan.lanes; ++l) {
+          CHECK(plan.first(l) < plan.first(l + 1));
+          CHECK(plan.first(l) % 2 == 0);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("the learning rate warms up, peaks and ends at its floor") {
+  const Schedule s{.peak = 1, .floor = 0.1, .warmup_steps = 4, .total_steps = 104};
+  CHECK(s.at(0) == doctest::Approx(0.25));
+  CHECK(s.at(3) == doctest::Approx(1));
+  CHECK(s.at(4) == doctest::Approx(1));
+  CHECK(s.at(54) == doctest::Approx(0.55));
+  CHECK(s.at(104) == doctest::Approx(0.1));
+  CHECK(s.at(1000) == doctest::Approx(0.1));
+  for (int i = 5; i < 104; ++i) CHECK(s.at(i) < s.at(i - 1));
+}
+
+TEST_CASE("weight decay acts on weights alone, and the average follows the weights") {
+  ParameterStore store;
+  const ParamId weight = store.add("w", {3, 3}, Role::weight, Init::constant(1));
+  const ParamId bias =
+      store.add("b", {2, 3}, Role::bias, Init::constant(1));  // stacked biases do not decay either
+  store.allocate();
+  store.initialise(0);
+  Optimizer optimizer(store, {.weight_decay = 0.5, .ema_decay = 0.75});
+  const std::vector<real> gradient(store.size(), 0);
+  for (int i = 0; i < optimizer.pieces(); ++i) optimizer.update(i, 1, 0.1, 1, gradient.data());
+  CHECK(store.value(weight)[4] == doctest::Approx(0.95));
+  CHECK(store.value(bias)[4] == doctest::Approx(1));
+  CHECK(store.view(weight, optimizer.average())[0] == doctest::Approx(0.75 + 0.25 * 0.95));
+}
+
+TEST_CASE("the signature of the plain kernels is the one on record") {
+#ifdef VMOE_F64
+  MESSAGE("skipped: the double build computes other bits");
+#else
+  CHECK(signature() == "e1573fe8d8d2e03e");
+  CHECK(kernels().name == available_kernels().back()->name);
+#endif
+}
