@@ -1,0 +1,176 @@
+// Configurations of models with experts, and what they cost.
+
+#include "moe/config.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "moe/layers.h"
+#include "moe/model.h"
+#include "nn/json_fields.h"
+#include "nn/presets.h"
+
+namespace vmoe::testing {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class ErrorType>
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const ErrorType& error) {
+    return error.what();
+  }
+  return "";
+}
+
+void check_line(const std::string& line, const std::string& part) {
+  CAPTURE(line);
+  CHECK(line.starts_with("here: "));
+  CHECK(line.find(part) != std::string::npos);
+  CHECK(line.find('\n') == std::string::npos);
+  CHECK(line.size() < 400);
+}
+
+ModelConfig mixture() {
+  ModelConfig c;
+  c.moe.router = "image";
+  c.moe.experts = 4;
+  c.moe.top_k = 2;
+  c.moe.super_classes = {0, 1, 2, 3, 0, 1, 2, 3, 0, 1};
+  return c;
+}
+
+std::string read_error(const Json& json) {
+  return message_of<InputError>([&] { model_config_from_json(json, "here"); });
+}
+
+TEST_CASE("dense models and mixtures survive the way through JSON text") {
+  ModelConfig cls = mixture();
+  cls.vit.pool = Pool::cls;
+  cls.moe.router_pool = RouterPool::cls;
+  cls.moe.super_class_weight = 0.1 + 0.2;
+  for (const ModelConfig& c : {ModelConfig{}, mixture(), cls}) {
+    CHECK(problem_with(c) == "");
+    CHECK(model_config_from_json(Json::parse(to_json(c).dump()), "here") == c);
+  }
+  CHECK(to_json(mixture())["moe"]["moe_layers"] == "last:2");
+}
+
+TEST_CASE("a model that cannot work is refused with key, value and what would be right") {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  struct Wrong {
+    const char* part;
+    std::function<void(ModelConfig&)> change;
+  };
+  const Wrong wrong[] = {
+      {"no router is called 'topk'; known: none, image", [](ModelConfig& c) { c.moe.router = "topk"; }},
+      {"experts is 0, it should be from 1", [](ModelConfig& c) { c.moe.experts = 0; }},
+      {"experts is 70000", [](ModelConfig& c) { c.moe.experts = 70000; }},
+      {"top_k is 5, it should be from 1 to experts, which is 4", [](ModelConfig& c) { c.moe.top_k = 5; }},
+      {"top_k is 0", [](ModelConfig& c) { c.moe.top_k = 0; }},
+      {"moe_layers is 10, it should be from 1 to depth, which is 9",
+       [](ModelConfig& c) { c.moe.moe_layers = 10; }},
+      {"moe_layers is 0", [](ModelConfig& c) { c.moe.moe_layers = 0; }},
+      {"super_class_weight is -1", [](ModelConfig& c) { c.moe.super_class_weight = -1; }},
+      {"super_class_weight is nan", [=](ModelConfig& c) { c.moe.super_class_weight = kNan; }},
+      {"super_classes has 3 entries, it should have one for each of the 10 classes",
+       [](ModelConfig& c) {
+         c.moe.super_classes = {0, 1, 2};
+       }},
+      {"super_classes[3] is 4, it should be from 0 to 3", [](ModelConfig& c) { c.moe.super_classes[3] = 4; }},
+      {"super_classes[0] is -1", [](ModelConfig& c) { c.moe.super_classes[0] = -1; }},
+      {"router_pool is cls, it should be mean: a model with pool mean has no class token",
+       [](ModelConfig& c) { c.moe.router_pool = RouterPool::cls; }},
+      {"heads is 7, it should be a divisor of dim", [](ModelConfig& c) { c.vit.heads = 7; }},
+      {"all experts together need more than 2^40 parameters",
+       [](ModelConfig& c) {
+         c.vit.dim = 1 << 14;
+         c.vit.heads = 1;
+         c.vit.mlp_dim = 1 << 14;
+         c.moe.experts = 65536;
+       }},
+  };
+  for (const Wrong& w : wrong) {
+    ModelConfig config = mixture();
+    w.change(config);
+    check_line(message_of<UsageError>([&] { validate(config, "here"); }), w.part);
+    if (std::isfinite(config.moe.super_class_weight)) check_line(read_error(to_json(config)), w.part);
+  }
+}
+
+TEST_CASE("malformed JSON of a model is refused by key") {
+  const auto with = [](const char* part, const char* key, const char* value) {
+    Json json = to_json(mixture());
+    json[part][key] = Json::parse(value);
+    return json;
+  };
+  check_line(read_error(with("moe", "experts", "\"many\"")), "moe: experts is \"many\"");
+  check_line(read_error(with("moe", "top_k", "1.5")), "moe: top_k is 1.5");
+  check_line(read_error(with("moe", "router", "3")), "moe: router is 3, it should be a string");
+  check_line(read_error(with("moe", "super_classes", "[0, \"a\"]")),
+             "super_classes is a list, it should be a list of");
+  check_line(read_error(with("moe", "router_pool", "\"max\"")), "it should be one of mean, cls");
+  check_line(read_error(with("moe", "capacity", "1")), "unknown key \"capacity\"");
+  check_line(read_error(with("vit", "dim", "null")), "vit: dim is null");
+  check_line(read_error(with("extra", "x", "1")), "unknown key \"extra\"");
+  for (const char* layers :
+       {"\"first:2\"", "\"last:\"", "\"last:two\"", "\"last:2x\"", "\"last:99999999999\"", "\"\""}) {
+    check_line(read_error(with("moe", "moe_layers", layers)), std::string("moe_layers is ") + layers);
+  }
+  Json json = to_json(mixture());
+  json.erase("moe");
+  check_line(read_error(json), "key 'moe' is missing");
+  json["moe"] = 1;
+  check_line(read_error(json), "moe is 1, it should be an object");
+}
+
+TEST_CASE("the layer table counts every parameter, and what one image uses of it") {
+  ModelConfig c = mixture();
+  c.vit.dim = 24;
+  c.vit.mlp_dim = 32;
+  const Model model(c);
+  const ModelSize size = size_of(c);
+  CHECK(size.params == model.parameters().parameter_count());
+  // Two blocks of 4 experts, of which 2 are chosen.
+  const int64_t mlp = 24 * 32 + 32 + 32 * 24 + 24;
+  CHECK(size.params - size.active_params == 2 * (4 - 2) * mlp);
+  ModelConfig dense = c;
+  dense.moe = MoeConfig{};
+  // The second expert of each image and block, and the router.
+  CHECK(size.flops - size_of(dense).flops == 2 * (2 * 64 * 2 * 24 * 32 + 4 * 24));
+  CHECK(size_of(dense).params == size_of(dense).active_params);
+  CHECK(size_of(dense).flops == flops(dense.vit));
+}
+
+TEST_CASE(
+    "ten experts in the last two blocks of the 12 x 192 model: 11.46 M parameters, 6.13 M of them active") {
+  ModelConfig c;
+  c.vit = find_preset("mobile192").config;
+  c.moe.router = "image";
+  const ModelSize size = size_of(c);
+  const int64_t expert = 295872, dense = size_of({c.vit, MoeConfig{}}).params;
+  CHECK((dense + 5000) / 10000 == 613);
+  CHECK(size.params == dense + 2 * 9 * expert + 10 * 192);
+  CHECK((size.params + 5000) / 10000 == 1146);
+  CHECK(size.active_params == dense + 10 * 192);
+}
+
+TEST_CASE("the router's row stands before the first MoE block") {
+  const std::vector<LayerInfo> rows = layers(mixture());
+  size_t router = 0;
+  while (router < rows.size() && rows[router].name != "moe.router") ++router;
+  REQUIRE(router + 1 < rows.size());
+  CHECK(rows[router - 1].name == "blocks.6.mlp");
+  CHECK(rows[router + 1].name == "blocks.7.attn");
+  CHECK(rows[router + 2].name == "blocks.7.moe.experts");
+}
+
+}  // namespace
+
+}  // namespace vmoe::testing

@@ -1,0 +1,273 @@
+// Properties of models with experts.
+
+#include "moe/model.h"
+
+#include "moe/loss.h"
+#include "tests/nn/model_checks.h"
+
+namespace vmoe::testing {
+
+namespace {
+
+ModelConfig small_config() {
+  ModelConfig c;
+  c.vit.image_size = 8;
+  c.vit.channels = 2;
+  c.vit.patch_size = 4;
+  c.vit.dim = 8;
+  c.vit.depth = 3;
+  c.vit.heads = 2;
+  c.vit.mlp_dim = 12;
+  c.vit.classes = 3;
+  c.moe.router = "image";
+  c.moe.experts = 3;
+  c.moe.super_classes = {0, 2, 0};
+  return c;
+}
+
+std::vector<ModelConfig> configs() {
+  ModelConfig top2 = small_config(), all_blocks = small_config();
+  top2.vit.pool = Pool::cls;
+  top2.vit.layer_scale = 0.1;
+  top2.moe.experts = 5;
+  top2.moe.top_k = 2;
+  top2.moe.router_pool = RouterPool::cls;
+  top2.moe.super_classes = {};
+  all_blocks.vit.tokenizer = TokenizerKind::conv;
+  all_blocks.vit.conv_layers = 1;
+  all_blocks.vit.pool = Pool::seq;
+  all_blocks.moe.moe_layers = 3;
+  return {small_config(), top2, all_blocks};
+}
+
+// A router that tells patterned images apart: expert e likes the e-th of the features.
+void sharpen_router(ParameterStore& store) {
+  if (const ParamId id = store.find("moe.router.weight")) {
+    for (real& w : store.value(id)) w *= 4;
+  }
+}
+
+struct ModelOnPattern {
+  Model model;
+  Choice choice;
+
+  explicit ModelOnPattern(const ModelConfig& config, Choice choice = Choice::learned)
+      : model(config), choice(choice) {
+    fill_with_pattern(model.parameters());
+    sharpen_router(model.parameters());
+  }
+  ModelUnderTest under_test() {
+    return {model.parameters(), model.config().vit, [this](Pass& pass, Var images) -> Outputs {
+              const Model::Output out = model.forward(pass, images, choice);
+              return {out.logits, loss(pass, out)};
+            }};
+  }
+  Var loss(Pass& pass, const Model::Output& out) {
+    const Shape shape = pass.tape.value(out.logits).shape;
+    const Tensor targets = pass.tape.allocate(shape);
+    for (int64_t i = 0; i < targets.count(); ++i)
+      targets[i] = i % shape[1] == i / shape[1] % shape[1] ? 1 : 0;
+    return loss_of(pass.tape, out, targets, model.config().moe, shape[0]).total;
+  }
+};
+
+std::vector<real> logits_of(ModelOnPattern& model) {
+  const ModelUnderTest test = model.under_test();
+  return run_images(test, patterned_images(test.config, kImages), {.training = false});
+}
+
+// Copies `from`, [...], over expert `expert` of the stacked parameter `to`, [E, ...].
+void copy_to_expert(const ParameterStore& from, const std::string& from_name, ParameterStore& to,
+                    const std::string& to_name, int expert) {
+  const Tensor source = from.value(from.find(from_name)), target = to.value(to.find(to_name)).row(expert);
+  require_shape("copy_to_expert", source.shape, target.shape);
+  std::copy(source.begin(), source.end(), target.begin());
+}
+
+void copy_mlps_to_expert(const ParameterStore& dense, ParameterStore& experts, int first, int depth,
+                         int expert) {
+  for (int i = first; i < depth; ++i) {
+    const std::string block = "blocks." + std::to_string(i);
+    for (const char* part : {".fc1.weight", ".fc1.bias", ".fc2.weight", ".fc2.bias"}) {
+      copy_to_expert(dense, block + ".mlp" + part, experts, block + ".moe.experts" + part, expert);
+    }
+  }
+}
+
+ModelConfig dense_twin(ModelConfig config) {
+  config.moe = MoeConfig{};
+  return config;
+}
+
+TEST_CASE("the router and the experts have their names and shapes") {
+  const Model model(small_config());
+  const ParameterStore& store = model.parameters();
+  const auto shape = [&](const char* name) { return store[store.find(name)].shape; };
+  CHECK(shape("moe.router.weight") == Shape{3, 8});
+  CHECK(shape("blocks.1.moe.experts.fc1.weight") == Shape{3, 12, 8});
+  CHECK(shape("blocks.1.moe.experts.fc1.bias") == Shape{3, 12});
+  CHECK(shape("blocks.2.moe.experts.fc2.weight") == Shape{3, 8, 12});
+  CHECK(shape("blocks.2.moe.experts.fc2.bias") == Shape{3, 8});
+  CHECK(store.find("blocks.0.mlp.fc1.weight"));
+  CHECK(!store.find("blocks.1.mlp.fc1.weight"));
+  CHECK(!store.find("blocks.0.moe.experts.fc1.weight"));
+}
+
+TEST_CASE("experts start from independent draws") {
+  Model model(small_config());
+  model.initialise(1);
+  const ParameterStore& store = model.parameters();
+  const Tensor fc1 = store.value(store.find("blocks.1.moe.experts.fc1.weight"));
+  CHECK(!std::equal(fc1.row(0).begin(), fc1.row(0).end(), fc1.row(1).begin()));
+  const Tensor bias = store.value(store.find("blocks.1.moe.experts.fc1.bias"));
+  CHECK(std::all_of(bias.begin(), bias.end(), [](real b) { return b == 0; }));
+}
+
+TEST_CASE("one decision, taken after the last dense block, serves all MoE blocks") {
+  ModelOnPattern model(small_config());
+  const ModelUnderTest test = model.under_test();
+  const std::vector<real> images = patterned_images(test.config, kImages);
+  std::vector<real> decisions[2];
+  for (std::vector<real>& logits : decisions) {
+    const ModelGraph router_only = [&](Pass& pass, Var x) -> Outputs {
+      const Model::Output out = model.model.forward(pass, x);
+      return {out.router_logits, pseudo_loss(pass, out.router_logits)};
+    };
+    logits = run_images({test.store, test.config, router_only}, images);
+    // What comes after the decision cannot change it.
+    for (real& w : test.store.value(test.store.find("blocks.1.moe.experts.fc1.weight"))) w += 1;
+    for (real& w : test.store.value(test.store.find("blocks.1.attn.qkv.weight"))) w += 1;
+  }
+  CHECK(decisions[0] == decisions[1]);
+}
+
+TEST_CASE("with one expert and gate 1 a model equals its dense twin, byte for byte") {
+  ModelConfig config = small_config();
+  config.moe.experts = 1;
+  config.moe.super_classes = {};
+  ModelOnPattern sparse(config), dense(dense_twin(config));
+  copy_mlps_to_expert(dense.model.parameters(), sparse.model.parameters(), 1, 3, 0);
+  CHECK(logits_of(sparse) == logits_of(dense));
+}
+
+TEST_CASE("with all experts alike and all chosen, the gates sum to 1 and a model equals its dense twin") {
+  ModelConfig config = small_config();
+  config.moe.top_k = 3;
+  ModelOnPattern sparse(config), dense(dense_twin(config));
+  for (int e = 0; e < 3; ++e)
+    copy_mlps_to_expert(dense.model.parameters(), sparse.model.parameters(), 1, 3, e);
+  const std::vector<real> want = logits_of(dense);
+  CHECK_COMPARISON(compare("logits", std::span<const real>(logits_of(sparse)),
+                           std::vector<double>(want.begin(), want.end()), 64 * kEpsilon));
+}
+
+TEST_CASE("permuting images permutes logits, whatever their experts") {
+  for (const ModelConfig& c : configs()) check_permutation(ModelOnPattern(c).under_test());
+}
+
+TEST_CASE("cutting a batch into chunks changes no byte of an image's logits") {
+  for (const ModelConfig& c : configs()) check_chunks(ModelOnPattern(c).under_test(), false);
+}
+
+TEST_CASE(
+    "in training with dropout inside experts, cutting a batch into chunks changes no byte of the logits") {
+  for (ModelConfig c : configs()) {
+    c.vit.dropout = 0.2;
+    c.vit.drop_path = 0.3;
+    ModelOnPattern model(c);
+    check_chunks(model.under_test(), true);
+  }
+}
+
+TEST_CASE("an even spread does not depend on chunks either") {
+  ModelOnPattern model(small_config(), Choice::even);
+  check_chunks(model.under_test(), false);
+}
+
+TEST_CASE("a model's bytes are the same for any number of threads that share an op") {
+  for (const ModelConfig& c : configs()) check_teams(ModelOnPattern(c).under_test());
+}
+
+TEST_CASE("a model gives the same logits on a tape that records nothing") {
+  for (const ModelConfig& c : configs()) check_inference(ModelOnPattern(c).under_test());
+}
+
+TEST_CASE("inference takes no more memory for more MoE blocks") {
+  const auto memory = [](int depth) {
+    ModelConfig c = small_config();
+    c.vit.depth = depth;
+    c.moe.moe_layers = depth - 1;
+    ModelOnPattern model(c);
+    return inference_memory(model.under_test());
+  };
+  CHECK(memory(3) == memory(10));
+}
+
+TEST_CASE("the gradient of every parameter of a model with experts is that of central differences") {
+  for (const ModelConfig& c : configs()) check_gradients_of(ModelOnPattern(c).under_test());
+}
+
+TEST_CASE("an expert without images has gradient exactly zero, and is not touched") {
+  ModelConfig config = small_config();
+  config.moe.experts = 4;
+  ModelOnPattern on_pattern(config);
+  Model& model = on_pattern.model;
+  std::vector<real> images = patterned_images(config.vit, kImages);
+  Arena arena;
+  PackedWeights packed(model.parameters(), kernels(), true);
+  packed.pack_all();
+  Gradients gradients(model.parameters(), 4);
+  Tape tape(arena, model.parameters(), packed, gradients);
+  Pass pass{tape, true};
+  const Model::Output out =
+      model.forward(pass, tape.constant({images.data(), image_shape(config.vit, kImages)}));
+  tape.backward(on_pattern.loss(pass, out));
+  std::vector<real> total(model.parameters().size(), 0);
+  gradients.add_to(total.data());
+
+  const ParamId fc1 = model.parameters().find("blocks.2.moe.experts.fc1.weight");
+  const Tensor dfc1 = model.parameters().view(fc1, total.data());
+  int idle = 0, busy = 0;
+  for (int e = 0; e < 4; ++e) {
+    const bool has_images = out.routing->first[e + 1] > out.routing->first[e];
+    const Tensor d = dfc1.row(e);
+    CHECK(gradients.touched(fc1, e) == has_images);
+    CHECK(std::all_of(d.begin(), d.end(), [](real g) { return g == 0; }) == !has_images);
+    ++(has_images ? busy : idle);
+  }
+  CHECK(idle >= 1);  // otherwise this test shows nothing
+  CHECK(busy >= 2);
+  // Its logits learn all the same, through the softmax.
+  const ParamId router = model.parameters().find("moe.router.weight");
+  const Tensor drouter = model.parameters().view(router, total.data());
+  for (int e = 0; e < 4; ++e)
+    CHECK(!std::all_of(drouter.row(e).begin(), drouter.row(e).end(), [](real g) { return g == 0; }));
+}
+
+TEST_CASE("the router learns from the class loss alone, through the gate") {
+  ModelConfig config = small_config();
+  config.moe.super_classes = {};
+  ModelOnPattern model(config);
+  const ModelUnderTest test = model.under_test();
+  const std::vector<real> images = patterned_images(test.config, kImages);
+  PassResult result = run_pass(test.store, test.graph, image_shape(test.config, kImages), images.data());
+  const Tensor d = test.store.view(test.store.find("moe.router.weight"), result.gradients.data());
+  CHECK(!std::all_of(d.begin(), d.end(), [](real g) { return g == 0; }));
+}
+
+TEST_CASE("the even choice spreads images over all experts") {
+  ModelOnPattern on_pattern(small_config(), Choice::even);
+  const ModelUnderTest test = on_pattern.under_test();
+  std::vector<int> load(3);
+  const ModelGraph graph = [&](Pass& pass, Var images) -> Outputs {
+    const Model::Output out = on_pattern.model.forward(pass, images, Choice::even);
+    for (int e = 0; e < 3; ++e) load[e] = out.routing->first[e + 1] - out.routing->first[e];
+    return {out.logits, on_pattern.loss(pass, out)};
+  };
+  run_images({test.store, test.config, graph}, patterned_images(test.config, kImages));
+  CHECK(load == std::vector<int>{2, 2, 2});
+}
+
+}  // namespace
+
+}  // namespace vmoe::testing
