@@ -23,21 +23,21 @@ void check(const char* name, const SlidingWindow& w) {
                    std::to_string(w.padding));
 }
 
-// Calls visit(column place, pixel place, inside) for every number of the windows of one image, in the order
-// (window row, window column, channel, row in window, column in window).
+// Calls visit(column, pixel, inside) for every pixel of the windows of one image: channel c of the pixel
+// stands at pixel + c * channel_stride, and in the columns (window, (c, ky, kx)) at column + c * size * size.
 template <class Visit>
 void for_windows(const SlidingWindow& w, const Layout& layout, const Visit& visit) {
-  int64_t place = 0;
+  const int64_t columns = layout.channels * w.size * w.size;
+  int64_t window = 0;
   for (int oy = 0; oy < w.out_height(); ++oy) {
-    for (int ox = 0; ox < w.out_width(); ++ox) {
-      for (int64_t c = 0; c < layout.channels; ++c) {
-        for (int ky = 0; ky < w.size; ++ky) {
-          for (int kx = 0; kx < w.size; ++kx, ++place) {
-            const int y = oy * w.stride - w.padding + ky, x = ox * w.stride - w.padding + kx;
-            const bool inside = y >= 0 && y < w.height && x >= 0 && x < w.width;
-            visit(place, c * layout.channel_stride + (int64_t{y} * w.width + x) * layout.pixel_stride,
-                  inside);
-          }
+    for (int ox = 0; ox < w.out_width(); ++ox, ++window) {
+      for (int ky = 0; ky < w.size; ++ky) {
+        const int y = oy * w.stride - w.padding + ky;
+        for (int kx = 0; kx < w.size; ++kx) {
+          const int x = ox * w.stride - w.padding + kx;
+          const bool inside = y >= 0 && y < w.height && x >= 0 && x < w.width;
+          visit(window * columns + ky * w.size + kx, (int64_t{y} * w.width + x) * layout.pixel_stride,
+                inside);
         }
       }
     }
@@ -50,17 +50,23 @@ Var unfold(Tape& tape, Var x, const SlidingWindow& w, const Layout& layout) {
   const int64_t batch = X.dim(0), image = X.count() / (batch ? batch : 1);
   const Tensor y =
       tape.allocate({batch, int64_t{w.out_height()} * w.out_width(), layout.channels * w.size * w.size});
-  const int64_t windows = y.dim(1) * y.dim(2);
+  const int64_t windows = y.dim(1) * y.dim(2), area = int64_t{w.size} * w.size;
   for (int64_t b = 0; b < batch; ++b) {
-    for_windows(w, layout, [&](int64_t place, int64_t pixel, bool inside) {
-      y[b * windows + place] = inside ? X[b * image + pixel] : real{0};
+    for_windows(w, layout, [&](int64_t column, int64_t pixel, bool inside) {
+      const real* from = X.data + b * image + pixel;
+      real* to = y.data + b * windows + column;
+      for (int64_t c = 0; c < layout.channels; ++c)
+        to[c * area] = inside ? from[c * layout.channel_stride] : real{0};
     });
   }
   return tape.record(y, {x}, [=](Tape& tape, Tensor dy) {
     const Tensor dx = tape.grad(x);
     for (int64_t b = 0; b < batch; ++b) {
-      for_windows(w, layout, [&](int64_t place, int64_t pixel, bool inside) {
-        if (inside) dx[b * image + pixel] += dy[b * windows + place];
+      for_windows(w, layout, [&](int64_t column, int64_t pixel, bool inside) {
+        if (!inside) return;
+        const real* from = dy.data + b * windows + column;
+        real* to = dx.data + b * image + pixel;
+        for (int64_t c = 0; c < layout.channels; ++c) to[c * layout.channel_stride] += from[c * area];
       });
     }
   });
