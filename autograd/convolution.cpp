@@ -1,5 +1,6 @@
 // Sliding windows: with a linear layer behind them, patch embedding and convolution.
 
+#include <algorithm>
 #include <limits>
 
 #include "autograd/ops.h"
@@ -94,33 +95,36 @@ Var max_pool(Tape& tape, Var x, SlidingWindow w) {
   const int64_t batch = X.dim(0), pixels = int64_t{w.height} * w.width, channels = X.dim(2);
   require_shape("max_pool", X.shape, {batch, pixels, channels});
   check("max_pool", w);
-  if (2 * w.padding > w.size)
+  if (2 * w.padding > w.size) {
     throw ShapeError("max_pool: padding above half the window leaves windows without a pixel");
-  const Tensor y = tape.allocate({batch, int64_t{w.out_height()} * w.out_width(), channels});
-  int64_t* const source = tape.arena().allocate<int64_t>(y.count());  // where in X each maximum stands
-  int64_t place = 0;
+  }
+  const int64_t windows = int64_t{w.out_height()} * w.out_width();
+  const Tensor y = tape.allocate({batch, windows, channels});
+  int32_t* const source = tape.arena().allocate<int32_t>(y.count());  // the pixel where each maximum stands
+  // Starting below every number, the first pixel inside the window always wins, whatever its value.
+  std::fill(y.begin(), y.end(), -std::numeric_limits<real>::infinity());
+  std::fill(source, source + y.count(), -1);
   for (int64_t b = 0; b < batch; ++b) {
-    for (int oy = 0; oy < w.out_height(); ++oy) {
-      for (int ox = 0; ox < w.out_width(); ++ox) {
-        for (int64_t c = 0; c < channels; ++c, ++place) {
-          int64_t best = -1;
-          for (int ky = 0; ky < w.size; ++ky) {
-            for (int kx = 0; kx < w.size; ++kx) {
-              const int row = oy * w.stride - w.padding + ky, column = ox * w.stride - w.padding + kx;
-              if (row < 0 || row >= w.height || column < 0 || column >= w.width) continue;
-              const int64_t at = (b * pixels + int64_t{row} * w.width + column) * channels + c;
-              if (best < 0 || X[at] > X[best] || X[at] != X[at]) best = at;
-            }
-          }
-          source[place] = best;
-          y[place] = X[best];
-        }
+    for_windows(w, {1, 1, 1}, [&](int64_t column, int64_t pixel, bool inside) {
+      if (!inside) return;
+      const int64_t row = (b * windows + column / (w.size * w.size)) * channels;
+      const real* __restrict from = X.data + (b * pixels + pixel) * channels;
+      real* __restrict most = y.data + row;
+      int32_t* __restrict place = source + row;
+      for (int64_t c = 0; c < channels; ++c) {
+        const bool larger = (from[c] > most[c]) | (place[c] < 0) | (from[c] != from[c]);  // no branches
+        place[c] = larger ? static_cast<int32_t>(pixel) : place[c];
+        most[c] = larger ? from[c] : most[c];
       }
-    }
+    });
   }
   return tape.record(y, {x}, [=](Tape& tape, Tensor dy) {
     const Tensor dx = tape.grad(x);
-    for (int64_t i = 0; i < dy.count(); ++i) dx[source[i]] += dy[i];
+    for (int64_t row = 0; row < batch * windows; ++row) {
+      real* image = dx.data + row / windows * pixels * channels;
+      for (int64_t c = 0; c < channels; ++c)
+        image[source[row * channels + c] * channels + c] += dy.data[row * channels + c];
+    }
   });
 }
 

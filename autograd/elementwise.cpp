@@ -117,10 +117,11 @@ Var scale_images(Tape& tape, Var x, Var factor) {
 // y = max(x, 0)    dx += dy where x > 0
 Var relu(Tape& tape, Var x) {
   const Tensor X = tape.value(x), y = tape.allocate(X.shape);
-  for (int64_t i = 0; i < y.count(); ++i) y[i] = X[i] > 0 ? X[i] : X[i] != X[i] ? X[i] : real{0};
+  const int64_t count = y.count();
+  for (int64_t i = 0; i < count; ++i) y.data[i] = X.data[i] < 0 ? real{0} : X.data[i];  // NaN stays NaN
   return tape.record(y, {x}, [=](Tape& tape, Tensor dy) {
-    const Tensor dx = tape.grad(x);
-    for (int64_t i = 0; i < dy.count(); ++i) dx[i] += X[i] > 0 ? dy[i] : real{0};
+    real* const dx = tape.grad(x).data;
+    for (int64_t i = 0; i < count; ++i) dx[i] += X.data[i] > 0 ? dy.data[i] : real{0};
   });
 }
 
