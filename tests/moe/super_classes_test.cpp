@@ -257,6 +257,22 @@ TEST_CASE("planted groups of classes are found, whatever their sizes") {
   }
 }
 
+TEST_CASE("classes that are rarely confused find their group as well as those that often are") {
+  const int classes = 30;
+  const Labels planted = random_groups(classes, 3, 6, 7);
+  std::vector<double> confusion(classes * classes);
+  for (int a = 0; a < classes; ++a) {
+    const auto often = [](int c) { return c % 3 == 0 ? 20.0 : 1.0; };
+    double errors = 0;
+    for (int b = 0; b < classes; ++b) {
+      const double rate = planted[a] == planted[b] ? 3 : 0.3;
+      if (a != b) errors += confusion[a * classes + b] = rate * often(a) * often(b);
+    }
+    confusion[a * classes + a] = 1e5 - errors;
+  }
+  CHECK(cluster_classes(confusion, class_names(classes), 3).super_classes.super_class == planted);
+}
+
 TEST_CASE("soft confusions (sums of probabilities) divide like counts, and row sums do not matter") {
   std::vector<double> soft = kConfusion;
   for (int a = 0; a < 4; ++a) {

@@ -70,6 +70,11 @@ TEST_CASE("what resembles nothing gets no suggestion") {
   CHECK(nearest("--epochs", std::vector<std::string>{}).empty());
 }
 
+TEST_CASE("a third of the letters may be wrong, not more") {
+  CHECK(nearest("abcdxy", std::vector<std::string>{"abcdef"}) == "abcdef");
+  CHECK(nearest("abcxyz", std::vector<std::string>{"abcdef"}).empty());
+}
+
 TEST_CASE("of equally near names the first wins") {
   CHECK(nearest("bat", std::vector<std::string>{"cat", "hat", "mat"}) == "cat");
 }
