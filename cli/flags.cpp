@@ -15,15 +15,17 @@ struct Flags::Given {
   bool help = false;
 };
 
-void Flags::group(std::string title, std::string note) { groups_.push_back({std::move(title), std::move(note)}); }
+void Flags::group(std::string title, std::string note) {
+  groups_.push_back({std::move(title), std::move(note)});
+}
 
 void Flags::push(Flag flag) {
   flag.group = static_cast<int>(groups_.size()) - 1;
   flags_.push_back(std::move(flag));
 }
 
-void Flags::text(const std::string& name, std::string& target, const std::string& meta, const std::string& help,
-                 const std::string& shown) {
+void Flags::text(const std::string& name, std::string& target, const std::string& meta,
+                 const std::string& help, const std::string& shown) {
   Flag flag{name, meta, help, shown.empty() ? target : shown, ValueKind::text, "text", {}};
   flag.read = [&target](const std::string& text) {
     target = text;
@@ -33,7 +35,6 @@ void Flags::text(const std::string& name, std::string& target, const std::string
 }
 
 void Flags::recipe() {
-  has_recipe_ = true;
   text("recipe", recipe_path_, "FILE", "flags from a TOML file, keys without dashes; the command line wins");
 }
 
@@ -42,7 +43,8 @@ void Flags::argument(const std::string& name, std::string& target, const std::st
 }
 
 void Flags::arguments(const std::string& name, std::vector<std::string>& target, const std::string& help) {
-  arguments_.push_back({name, help, true, true, [&target](const std::string& text) { target.push_back(text); }});
+  arguments_.push_back(
+      {name, help, true, true, [&target](const std::string& text) { target.push_back(text); }});
 }
 
 std::vector<std::string> Flags::names() const {
@@ -89,7 +91,9 @@ Flags::Given Flags::split(Arguments arguments) const {
     const std::string name = (flag.name == "recipe" ? "-c,--" : "--") + flag.name;
     const auto add = [&values = given.values[i]](const std::string& text) { values.push_back(text); };
     if (flag.kind != ValueKind::yes_no) {
-      app.add_option(name, given.values[i])->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+      app.add_option(name, given.values[i])
+          ->expected(1)
+          ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     } else {
       app.add_flag_callback(name, [add] { add("true"); })->disable_flag_override();
       if (flag.has_negative) {
@@ -113,8 +117,9 @@ Flags::Given Flags::split(Arguments arguments) const {
   return given;
 }
 
-void Flags::set(const Flag& flag, const std::string& text, const std::string& where) const {
-  if (flag.read(text)) return;
+void Flags::set(Flag& flag, const std::string& text, const std::string& where) {
+  flag.given = flag.read(text);
+  if (flag.given) return;
   throw UsageError(where + " is '" + printable(text) + "'; it must be " + flag.right +
                    (flag.words.empty() ? "" : did_you_mean(text, flag.words)));
 }
@@ -133,16 +138,18 @@ void Flags::apply_recipe(const std::string& path) {
     }
     const size_t place = static_cast<size_t>(key - keys.begin());
     if (place < arguments_.size()) {
-      if (entry.kind != ValueKind::text) throw UsageError(where + "'" + entry.key + "' must be text in quotes");
+      if (entry.kind != ValueKind::text)
+        throw UsageError(where + "'" + entry.key + "' must be text in quotes");
       arguments_[place].take(entry.text);
       arguments_[place].required = false;
       continue;
     }
-    const Flag& flag = *std::find_if(flags_.begin(), flags_.end(), [&](const Flag& f) { return f.name == *key; });
+    Flag& flag = *std::find_if(flags_.begin(), flags_.end(), [&](const Flag& f) { return f.name == *key; });
     const bool number = flag.kind == ValueKind::number && entry.kind == ValueKind::whole;
     if (entry.kind != flag.kind && !number) {
       const std::string quotes = entry.kind == ValueKind::text ? ", without quotes" : ", in quotes";
-      throw UsageError(where + "'" + entry.key + "' is " + printable(entry.text) + "; it must be " + flag.right +
+      throw UsageError(where + "'" + entry.key + "' is " + printable(entry.text) + "; it must be " +
+                       flag.right +
                        (flag.kind == ValueKind::text || entry.kind == ValueKind::text ? quotes : ""));
     }
     set(flag, entry.text, where + "'" + entry.key + "'");
@@ -174,7 +181,8 @@ bool Flags::parse(Arguments arguments, std::ostream& out) {
     return false;
   }
   for (size_t i = 0; i < flags_.size(); ++i) {
-    if (flags_[i].name == "recipe" && !given.values[i].empty()) set(flags_[i], given.values[i].back(), "--recipe");
+    if (flags_[i].name == "recipe" && !given.values[i].empty())
+      set(flags_[i], given.values[i].back(), "--recipe");
   }
   if (!recipe_path_.empty()) apply_recipe(recipe_path_);
   for (size_t i = 0; i < flags_.size(); ++i) {
@@ -187,6 +195,13 @@ bool Flags::parse(Arguments arguments, std::ostream& out) {
   }
   take_arguments(given.arguments);
   return true;
+}
+
+std::string Flags::first_given(const std::string& group) const {
+  for (const Flag& flag : flags_) {
+    if (flag.given && groups_[static_cast<size_t>(flag.group)].title == group) return "--" + flag.name;
+  }
+  return "";
 }
 
 }  // namespace vmoe

@@ -1,5 +1,6 @@
 #pragma once
-// The flags of a command, described once: the command line, recipes and the help text are read from this description.
+// The flags of a command, described once: the command line, recipes and the help text are read from this
+// description.
 
 #include <functional>
 #include <iosfwd>
@@ -24,8 +25,8 @@ struct Purpose {
   std::string example;   // a line that works
 };
 
-/// Flags and arguments of one command. Values are written into variables of the caller, whose values before are the
-/// defaults. Every error is a UsageError naming the flag, its value and what would be right.
+/// Flags and arguments of one command. Values are written into variables of the caller, whose values before
+/// are the defaults. Every error is a UsageError naming the flag, its value and what would be right.
 class Flags {
  public:
   explicit Flags(Purpose purpose) : purpose_(std::move(purpose)) {}
@@ -33,17 +34,20 @@ class Flags {
   /// Starts a group in the help. Flags without a help text of their own share its `note`.
   void group(std::string title, std::string note = "");
 
-  /// A flag --NAME of a number, whole if the target is an integer. The target may be a std::optional. `shown` stands
-  /// for the default in the help where the variable's value says nothing.
+  /// A flag --NAME of a number, whole if the target is an integer. The target may be a std::optional. `shown`
+  /// stands for the default in the help where the variable's value says nothing.
   template <class T>
-  void add(const std::string& name, T& target, Range range, const std::string& help, const std::string& shown = "");
+  void add(const std::string& name, T& target, Range range, const std::string& help,
+           const std::string& shown = "");
   /// A flag of text; `meta` names it in the help.
   void text(const std::string& name, std::string& target, const std::string& meta, const std::string& help,
             const std::string& shown = "");
   /// A flag whose value is one of a few words. T is std::string or an optional of it.
   template <class T>
-  void choice(const std::string& name, T& target, const std::vector<std::string>& words, const std::string& help);
-  /// A switch --NAME. One that is on by default, or undecided, is turned off by --no-NAME. T is bool or an optional.
+  void choice(const std::string& name, T& target, const std::vector<std::string>& words,
+              const std::string& help);
+  /// A switch --NAME. One that is on by default, or undecided, is turned off by --no-NAME. T is bool or an
+  /// optional.
   template <class T>
   void toggle(const std::string& name, T& target, const std::string& help);
 
@@ -60,15 +64,21 @@ class Flags {
 
   std::string help() const;
 
+  /// What -c named, if anything.
+  const std::string& recipe_path() const { return recipe_path_; }
+  /// The first flag of a group that the command line or the recipe set; empty if there is none.
+  std::string first_given(const std::string& group) const;
+
  private:
   struct Flag {
     std::string name, meta, help, shown;
     ValueKind kind;
-    std::string right;                              // what a value must be
-    std::function<bool(const std::string&)> read;   // writes the target; false: this is no such value
-    bool has_negative = false;                      // --no-NAME
+    std::string right;                             // what a value must be
+    std::function<bool(const std::string&)> read;  // writes the target; false: this is no such value
+    bool has_negative = false;                     // --no-NAME
     int group = 0;
-    std::vector<std::string> words = {};            // of a choice
+    std::vector<std::string> words = {};  // of a choice
+    bool given = false;
   };
   struct Argument {
     std::string name, help;
@@ -84,7 +94,7 @@ class Flags {
   std::vector<std::string> names() const;
   Given split(Arguments arguments) const;
   void apply_recipe(const std::string& path);
-  void set(const Flag& flag, const std::string& text, const std::string& where) const;
+  void set(Flag& flag, const std::string& text, const std::string& where);
   void take_arguments(const std::vector<std::string>& given);
   std::string usage_line() const;
   void describe_group(int group, std::string& text) const;
@@ -94,13 +104,13 @@ class Flags {
   std::vector<Flag> flags_;
   std::vector<Argument> arguments_;
   std::string recipe_path_;
-  bool has_recipe_ = false;
 };
 
 /// The last line of every help text.
 extern const char* const kExitCodes;
 
-// --- Templates -------------------------------------------------------------------------------------------------------
+// --- Templates
+// -------------------------------------------------------------------------------------------------------
 
 namespace detail {
 
@@ -118,13 +128,15 @@ struct ValueOf<std::optional<T>> {
 }  // namespace detail
 
 template <class T>
-void Flags::add(const std::string& name, T& target, Range range, const std::string& help, const std::string& shown) {
+void Flags::add(const std::string& name, T& target, Range range, const std::string& help,
+                const std::string& shown) {
   using Value = typename detail::ValueOf<T>::Type;
   constexpr bool whole = std::is_integral_v<Value>;
   if constexpr (whole) {
     if (range.most > static_cast<double>(std::numeric_limits<Value>::max())) {
       // 2^53: every whole number up to here is a double, so that the range can be checked as one.
-      range.most = sizeof(Value) > 4 ? 9007199254740992.0 : static_cast<double>(std::numeric_limits<Value>::max());
+      range.most =
+          sizeof(Value) > 4 ? 9007199254740992.0 : static_cast<double>(std::numeric_limits<Value>::max());
     }
   }
   const auto now = detail::ValueOf<T>::get(target);
@@ -149,7 +161,8 @@ void Flags::add(const std::string& name, T& target, Range range, const std::stri
 template <class T>
 void Flags::choice(const std::string& name, T& target, const std::vector<std::string>& words,
                    const std::string& help) {
-  Flag flag{name, "", help, detail::ValueOf<T>::get(target).value_or(""), ValueKind::text, list_of(words), {}};
+  Flag flag{name,           "", help, detail::ValueOf<T>::get(target).value_or(""), ValueKind::text,
+            list_of(words), {}};
   for (const std::string& word : words) flag.meta += (flag.meta.empty() ? "" : "|") + word;
   flag.words = words;
   flag.read = [&target, words](const std::string& text) {

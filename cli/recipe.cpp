@@ -17,8 +17,10 @@ std::string place(const std::string& path, const toml::source_region& source) {
 RecipeEntry entry_of(const std::string& path, const std::string& key, const toml::node& node) {
   const int line = static_cast<int>(node.source().begin.line);
   if (const auto* text = node.as_string()) return {key, text->get(), ValueKind::text, line};
-  if (const auto* whole = node.as_integer()) return {key, std::to_string(whole->get()), ValueKind::whole, line};
-  if (const auto* number = node.as_floating_point()) return {key, to_text(number->get()), ValueKind::number, line};
+  if (const auto* whole = node.as_integer())
+    return {key, std::to_string(whole->get()), ValueKind::whole, line};
+  if (const auto* number = node.as_floating_point())
+    return {key, to_text(number->get()), ValueKind::number, line};
   if (const auto* yes_no = node.as_boolean()) {
     return {key, yes_no->get() ? "true" : "false", ValueKind::yes_no, line};
   }
@@ -38,7 +40,8 @@ std::vector<RecipeEntry> read_recipe(const std::string& path) {
   } catch (const toml::parse_error& error) {
     throw InputError(place(path, error.source()) + ": not TOML: " + printable(error.description()));
   }
-  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.line < b.line; });
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const auto& a, const auto& b) { return a.line < b.line; });
   return entries;
 }
 

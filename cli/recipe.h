@@ -15,8 +15,8 @@ struct RecipeEntry {
   int line;        // from 1
 };
 
-/// Reads a recipe of at most 1 MiB, in the order of its lines. Throws InputError naming file and line for text that
-/// is not TOML, UsageError for tables, lists and dates, IoError if it cannot be read.
+/// Reads a recipe of at most 1 MiB, in the order of its lines. Throws InputError naming file and line for
+/// text that is not TOML, UsageError for tables, lists and dates, IoError if it cannot be read.
 std::vector<RecipeEntry> read_recipe(const std::string& path);
 
 }  // namespace vmoe

@@ -30,8 +30,12 @@ std::string Range::describe(ValueKind kind) const {
   return what;
 }
 
-std::optional<int64_t> read_whole(std::string_view text) { return read<int64_t>(text); }
-std::optional<double> read_number(std::string_view text) { return read<double>(text); }
+std::optional<int64_t> read_whole(std::string_view text) {
+  return read<int64_t>(text);
+}
+std::optional<double> read_number(std::string_view text) {
+  return read<double>(text);
+}
 
 std::optional<bool> read_yes_no(std::string_view text) {
   if (text == "true") return true;

@@ -25,11 +25,18 @@ struct Range {
   std::string describe(ValueKind kind) const;
 };
 
-inline Range at_least(double least) { return {.least = least}; }
-inline Range above(double bound) { return {.least = bound, .above = true}; }
-inline Range between(double least, double most) { return {.least = least, .most = most}; }
+inline Range at_least(double least) {
+  return {.least = least};
+}
+inline Range above(double bound) {
+  return {.least = bound, .above = true};
+}
+inline Range between(double least, double most) {
+  return {.least = least, .most = most};
+}
 
-/// The whole text as a decimal number, independent of the locale; nothing if it is anything else or overflows.
+/// The whole text as a decimal number, independent of the locale; nothing if it is anything else or
+/// overflows.
 std::optional<int64_t> read_whole(std::string_view text);
 std::optional<double> read_number(std::string_view text);
 /// "true" or "false".

@@ -9,7 +9,7 @@ Experts::Experts(ParameterStore& store, const std::string& name, const VitConfig
                  int layer)
     : activation(config.activation), dropout_rate(config.dropout), layer(layer) {
   const int64_t dim = config.dim, hidden = config.mlp_dim;
-  const Init init = Init::truncated_normal(0.02);
+  const Init init = Init::glorot(dim, hidden);
   fc1_weight = store.add(name + ".fc1.weight", {experts, hidden, dim}, Role::weight, init, experts);
   fc1_bias = store.add(name + ".fc1.bias", {experts, hidden}, Role::bias, Init::zeros(), experts);
   fc2_weight = store.add(name + ".fc2.weight", {experts, dim, hidden}, Role::weight, init, experts);

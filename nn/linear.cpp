@@ -5,7 +5,7 @@
 namespace vmoe {
 
 Linear::Linear(ParameterStore& store, const std::string& name, int64_t in, int64_t out, bool with_bias)
-    : weight(store.add(name + ".weight", {out, in}, Role::weight, Init::truncated_normal(0.02))) {
+    : weight(store.add(name + ".weight", {out, in}, Role::weight, Init::glorot(in, out))) {
   if (with_bias) bias = store.add(name + ".bias", {out}, Role::bias, Init::zeros());
 }
 

@@ -1,6 +1,7 @@
 #include "tensor/parameter_store.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <new>
 
@@ -42,6 +43,10 @@ void draw(const Init& init, Tensor values, Random random) {
 }
 
 }  // namespace
+
+Init Init::glorot(int64_t inputs, int64_t outputs) {
+  return truncated_normal(std::sqrt(2.0 / static_cast<double>(inputs + outputs)));
+}
 
 void ParameterStore::FreeAligned::operator()(real* block) const {
   std::free(block);

@@ -23,6 +23,8 @@ struct Init {
   static Init constant(double value) { return {Kind::constant, value}; }
   static Init normal(double deviation) { return {Kind::normal, deviation}; }
   static Init truncated_normal(double deviation) { return {Kind::truncated_normal, deviation}; }
+  /// Deviation sqrt(2 / (inputs + outputs)), truncated: the scale of Glorot and Bengio (AISTATS 2010).
+  static Init glorot(int64_t inputs, int64_t outputs);
   static Init uniform(double bound) { return {Kind::uniform, bound}; }
 };
 

@@ -2,12 +2,12 @@
 
 #include "nn/dropout.h"
 
-#include <doctest/doctest.h>
-
 #include <cmath>
+#include <set>
 #include <vector>
 
 #include "nn/block.h"
+#include "tests/nn/model_fixture.h"
 
 namespace vmoe::testing {
 
@@ -86,6 +86,35 @@ TEST_CASE("nothing is dropped outside training or at rate 0") {
   CHECK(dropped(6, 50, 0, kDropPath, false) == ones);
   CHECK(dropped(6, 50, 0, [](Pass& pass, Var x) { return dropout(pass, x, 0, 4); }) == ones);
   CHECK(dropped(6, 50, 0, [](Pass& pass, Var x) { return drop_path(pass, x, 0, 4); }) == ones);
+}
+
+TEST_CASE("the branches of a block and the blocks of a model are dropped independently of each other") {
+  VitConfig config;
+  config.dim = 8;
+  config.heads = 2;
+  config.mlp_dim = 8;
+  config.depth = 3;
+  config.drop_path = 0.5;
+  ParameterStore store;
+  const Block quarter(store, config, 1), half(store, config, 2);
+  store.allocate();
+  fill_with_pattern(store);
+  // All images are alike, so an image's output tells which of its four branches were dropped.
+  const int64_t images = 400, size = 8;
+  std::vector<real> x;
+  for (int64_t b = 0; b < images; ++b) {
+    const std::vector<real> image = pattern("image", size);
+    x.insert(x.end(), image.begin(), image.end());
+  }
+  const ModelGraph two_blocks = [&](Pass& pass, Var input) -> Outputs {
+    const Var tokens = reshape(pass.tape, input, {images, 1, size});
+    const Var y = half.forward(pass, quarter.forward(pass, tokens));
+    return {y, sum(pass.tape, y)};
+  };
+  const std::vector<real> y = run_pass(store, two_blocks, {images, size}, x.data()).logits;
+  std::set<std::vector<real>> outcomes;
+  for (int64_t b = 0; b < images; ++b) outcomes.emplace(y.begin() + b * size, y.begin() + (b + 1) * size);
+  CHECK(outcomes.size() == 16);
 }
 
 TEST_CASE("drop path rises linearly with depth") {

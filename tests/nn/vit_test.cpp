@@ -126,7 +126,7 @@ TEST_CASE("only weights of linear layers and convolutions decay") {
   }
 }
 
-TEST_CASE("start values are timm's: deviations of linear layers, patches and positions, ones and zeros") {
+TEST_CASE("start values: Glorot's deviation for linear layers, timm's for patches and positions, ones and zeros") {
   VitConfig c = small_config();
   c.dim = 64;
   c.mlp_dim = 128;
@@ -147,8 +147,8 @@ TEST_CASE("start values are timm's: deviations of linear layers, patches and pos
     return std::all_of(values.begin(), values.end(), [=](real x) { return x == want; });
   };
   // A normal cut at two deviations has 0.880 of its deviation; 10 % for a few thousand draws.
-  CHECK(std::abs(deviation("blocks.0.attn.qkv.weight") / (0.02 * 0.880) - 1) <= 0.1);
-  CHECK(std::abs(deviation("blocks.1.mlp.fc2.weight") / (0.02 * 0.880) - 1) <= 0.1);
+  CHECK(std::abs(deviation("blocks.0.attn.qkv.weight") / (std::sqrt(2.0 / (64 + 192)) * 0.880) - 1) <= 0.1);
+  CHECK(std::abs(deviation("blocks.1.mlp.fc2.weight") / (std::sqrt(2.0 / (64 + 128)) * 0.880) - 1) <= 0.1);
   CHECK(std::abs(deviation("pos_embed") / (0.02 * 0.880) - 1) <= 0.2);
   // Uniform in +-1/sqrt(32 inputs): bound / sqrt 3.
   CHECK(std::abs(deviation("patch_embed.proj.weight") * std::sqrt(32.0 * 3) - 1) <= 0.1);

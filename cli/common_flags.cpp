@@ -1,0 +1,67 @@
+#include "cli/common_flags.h"
+
+#include "moe/routers/table.h"
+#include "tensor/kernels/kernels.h"
+#include "train/inference.h"
+
+namespace vmoe {
+
+void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default_model) {
+  flags.group("Model",
+              "sizes; what is not given is the model's own, image size, channels and classes the data's");
+  flags.text("model", model.model, "NAME", "preset to start from; vmoe info lists them", default_model);
+  for (const auto& [name, size] : {std::pair{"image-size", &model.image_size},
+                                   {"patch-size", &model.patch_size},
+                                   {"channels", &model.channels},
+                                   {"dim", &model.dim},
+                                   {"depth", &model.depth},
+                                   {"heads", &model.heads},
+                                   {"mlp-dim", &model.mlp_dim},
+                                   {"classes", &model.classes},
+                                   {"conv-layers", &model.conv_layers}}) {
+    flags.add(name, *size, at_least(1), "");
+  }
+  flags.choice("tokenizer", model.tokenizer, {"patch", "conv"}, "");
+  flags.choice("pool", model.pool, {"cls", "mean", "seq"}, "");
+  flags.choice("positions", model.positions, {"learned", "sincos", "none"}, "");
+  flags.choice("activation", model.activation, {"gelu", "gelu_tanh"}, "");
+  flags.toggle("fc-norm", model.fc_norm, "");
+  flags.add("layer-scale", model.layer_scale, at_least(0), "");
+  flags.add("norm-eps", model.norm_eps, above(0), "");
+  flags.add("dropout", model.dropout, between(0, 0.99), "");
+  flags.add("drop-path", model.drop_path, between(0, 0.99), "");
+
+  flags.group("Mixture of experts");
+  std::vector<std::string> names = {"none"};
+  for (const Router& router : routers()) names.push_back(router.name);
+  flags.choice("router", model.router, names, "who sends what to which expert; image: whole images");
+  flags.add("experts", model.experts, at_least(1), "experts E in each of these layers",
+            "that of --super-classes");
+  flags.add("top-k", model.top_k, at_least(1), "experts that work on one image, at most E");
+  flags.text("moe-layers", model.moe_layers, "last:L", "which blocks have experts");
+}
+
+void add_data_flags(Flags& flags, std::string& format, std::string& labels) {
+  flags.choice("format", format, {"auto", "idx", "cifar10", "cifar100", "folder", "synthetic"},
+               "of the data");
+  flags.choice("labels", labels, {"fine", "coarse"},
+               "which labels are the classes, where there are two kinds");
+}
+
+void Machine::prepare() {
+  use_kernels(isa);
+  if (threads == 0) threads = default_threads();
+}
+
+void add_machine_flags(Flags& flags, Machine& machine) {
+  flags.add("threads", machine.threads, between(1, 1024), "no result depends on it", "one per core");
+  std::vector<std::string> names = {"auto"};
+  for (const Kernels* table : available_kernels()) names.push_back(table->name);
+  flags.choice("isa", machine.isa, names, "instruction set");
+}
+
+void add_json_flag(Flags& flags, bool& json) {
+  flags.toggle("json", json, "one JSON object on standard output, all else on standard error");
+}
+
+}  // namespace vmoe

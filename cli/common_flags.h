@@ -1,0 +1,34 @@
+#pragma once
+// Flags that several commands have.
+
+#include <memory>
+#include <string>
+
+#include "cli/flags.h"
+#include "data/dataset.h"
+#include "train/options.h"
+
+namespace vmoe {
+
+/// --model, its sizes, and the mixture of experts. `default_model` is what the help shows.
+void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default_model);
+
+/// --format and --labels.
+void add_data_flags(Flags& flags, std::string& format, std::string& labels);
+
+/// What the machine should do: no result depends on --threads.
+struct Machine {
+  int threads = 0;           // 0: one per core
+  std::string isa = "auto";  // instruction set of the kernels
+
+  /// Chooses the kernels and settles `threads`. To be called before anything computes.
+  void prepare();
+};
+
+/// --threads and --isa.
+void add_machine_flags(Flags& flags, Machine& machine);
+
+/// --json.
+void add_json_flag(Flags& flags, bool& json);
+
+}  // namespace vmoe

@@ -1,0 +1,15 @@
+// The program `vmoe`.
+
+#include <unistd.h>
+
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "cli/program.h"
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + (argc > 0), argv + argc);
+  vmoe::Streams streams{std::cin, std::cout, std::cerr, isatty(STDERR_FILENO) == 1};
+  return vmoe::run_program(arguments, streams);
+}

@@ -1,0 +1,59 @@
+#include "cli/model_file.h"
+
+#include <filesystem>
+#include <numeric>
+
+#include "cli/values.h"
+#include "data/split.h"
+#include "tensor/error.h"
+
+namespace vmoe {
+
+std::string model_path(const std::string& argument) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  if (!fs::is_directory(argument, ignored)) return argument;
+  for (const char* name : {"best.safetensors", "last.safetensors"}) {
+    const fs::path path = fs::path(argument) / name;
+    if (fs::exists(path, ignored)) return path.string();
+  }
+  throw InputError("'" + argument +
+                   "' holds no model; a run's folder has best.safetensors or last.safetensors");
+}
+
+std::unique_ptr<Dataset> open_dataset_of(const ModelDescription& model, const std::string& path,
+                                         const DatasetOptions& options) {
+  auto dataset = open_dataset(path, options);
+  const std::vector<std::string>& classes = dataset->info().classes;
+  if (classes.size() != model.classes.size()) {
+    throw InputError("'" + path + "' has " + std::to_string(classes.size()) + " classes, the model " +
+                     std::to_string(model.classes.size()) +
+                     "; it must be the data set that the model was trained on");
+  }
+  for (size_t i = 0; i < classes.size(); ++i) {
+    if (classes[i] == model.classes[i]) continue;
+    throw InputError("class " + std::to_string(i) + " of '" + path + "' is '" + printable(classes[i]) +
+                     "', of the model '" + printable(model.classes[i]) + "'; they must be the same");
+  }
+  return dataset;
+}
+
+ImageChoice choose_images(const Dataset& dataset, const ModelDescription& model, const std::string& split) {
+  if (split == "test") {
+    ImageChoice choice{Split::test, std::vector<int64_t>(static_cast<size_t>(dataset.size(Split::test)))};
+    std::iota(choice.indices.begin(), choice.indices.end(), 0);
+    if (choice.indices.empty()) throw InputError("'" + dataset.info().path + "' has no test images");
+    return choice;
+  }
+  if (split == "holdout" && model.holdout == 0) {
+    throw InputError("the model was trained without a hold-out; train it with --holdout 0.1");
+  }
+  Holdout parts =
+      split_holdout(dataset.labels(Split::train), dataset.classes(), model.holdout, model.holdout_seed);
+  ImageChoice choice{Split::train, split == "holdout" ? std::move(parts.holdout) : std::move(parts.train)};
+  if (choice.indices.empty())
+    throw InputError("'" + dataset.info().path + "' has no images for --split " + split);
+  return choice;
+}
+
+}  // namespace vmoe

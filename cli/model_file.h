@@ -1,0 +1,28 @@
+#pragma once
+// Model files on the command line, and data sets that belong to them.
+
+#include <memory>
+#include <string>
+
+#include "data/dataset.h"
+#include "train/checkpoint.h"
+
+namespace vmoe {
+
+/// The file that MODEL means: itself, or of a run's folder the best model, else the last.
+std::string model_path(const std::string& argument);
+
+/// Opens the data set and requires that its classes are the model's, by name and order (InputError naming the
+/// first difference).
+std::unique_ptr<Dataset> open_dataset_of(const ModelDescription& model, const std::string& path,
+                                         const DatasetOptions& options);
+
+/// The images of `split` "test", "train" (without the hold-out) or "holdout", the last two by the split that
+/// is stored in the model file.
+struct ImageChoice {
+  Split split;
+  std::vector<int64_t> indices;
+};
+ImageChoice choose_images(const Dataset& dataset, const ModelDescription& model, const std::string& split);
+
+}  // namespace vmoe

@@ -1,0 +1,23 @@
+#pragma once
+// The program `vmoe` as a function: commands, their errors and exit codes. Only `main` exits.
+
+#include <iosfwd>
+#include <span>
+#include <string>
+
+#include "cli/flags.h"
+
+namespace vmoe {
+
+/// Where a command reads and writes. Results go to `out`, everything else that is for people to `err`.
+struct Streams {
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+  bool terminal = false;  // err is one: progress bars are drawn
+};
+
+/// Runs `vmoe ARGUMENTS` and returns its exit code (see ExitCode). Any error ends as one line on `err`.
+int run_program(Arguments arguments, Streams& streams);
+
+}  // namespace vmoe

@@ -1,0 +1,138 @@
+// vmoe train: from a data set to a model.
+
+#include <filesystem>
+#include <ostream>
+
+#include "cli/commands.h"
+#include "cli/common_flags.h"
+#include "cli/interrupt.h"
+#include "cli/output.h"
+#include "cli/progress_bar.h"
+#include "train/run.h"
+
+namespace vmoe {
+namespace {
+
+void add_optimiser_flags(Flags& flags, TrainOptions& o) {
+  flags.group("Optimisation (AdamW)",
+              "warm-up, then half a cosine down to --min-lr; --accumulate: parts of a batch");
+  flags.add("batch-size", o.batch_size, at_least(1), "images between two updates", "suits the data");
+  flags.add("epochs", o.epochs, between(1, 100000), "times through the training set; the schedule follows it",
+            "suits the data");
+  flags.add("lr", o.lr, {.least = 0, .most = 100, .above = true}, "largest learning rate");
+  flags.add("min-lr", o.min_lr, between(0, 100), "");
+  flags.add("warmup-epochs", o.warmup_epochs, at_least(0), "", "a twentieth, at most 5");
+  flags.add("weight-decay", o.adamw.weight_decay, between(0, 100), "");
+  flags.add("beta1", o.adamw.beta1, between(0, 0.999999), "");
+  flags.add("beta2", o.adamw.beta2, between(0, 0.999999), "");
+  flags.add("clip-norm", o.clip_norm, at_least(0), "");
+  flags.add("ema", o.adamw.ema_decay, between(0, 0.999999), "");
+  flags.add("accumulate", o.accumulate, between(1, 4096), "");
+}
+
+void add_augment_flags(Flags& flags, TrainOptions& o) {
+  flags.group("Data",
+              "changes to training images; pad: images of one size, resized: of many; flip: colour images");
+  add_data_flags(flags, o.format, o.labels);
+  flags.add("holdout", o.holdout, between(0, 0.9),
+            "share of the training images that chooses the best epoch");
+  flags.choice("crop", o.crop, {"auto", "none", "pad", "resized"}, "");
+  flags.add("crop-padding", o.augment.padding, at_least(1), "", "an eighth of the image");
+  flags.add("min-scale", o.augment.min_scale, {.least = 0, .most = 1, .above = true}, "");
+  flags.toggle("flip", o.flip, "");
+  flags.add("mixup", o.augment.mixup, at_least(0), "");
+  flags.add("cutmix", o.augment.cutmix, at_least(0), "");
+  flags.add("label-smoothing", o.augment.label_smoothing, between(0, 0.99), "");
+}
+
+void add_run_flags(Flags& flags, TrainOptions& o, Machine& machine, bool& json) {
+  flags.group("Run");
+  flags.recipe();
+  flags.text("output", o.output, "DIR", "folder of the run", "runs/ and the name of recipe, model or data");
+  flags.toggle("resume", o.resume, "continue the run in --output; give its own flags again");
+  flags.toggle("overwrite", o.overwrite, "replace the run in --output");
+  flags.add("seed", o.seed, at_least(0), "of start weights, order and augmentation");
+  flags.add("lanes", o.lanes, between(1, 4096),
+            "parts of a batch that threads take; fixes the order of sums");
+  flags.add("max-steps", o.max_steps, at_least(1), "stop after this many updates in all", "never early");
+  flags.add("save-every", o.save_every, at_least(0), "seconds between checkpoints, besides every epoch");
+  add_machine_flags(flags, machine);
+  add_json_flag(flags, json);
+}
+
+/// runs/NAME, NAME being that of the recipe, the model or the data.
+std::string default_output(const TrainOptions& options, const std::string& recipe) {
+  namespace fs = std::filesystem;
+  if (!recipe.empty()) return (fs::path("runs") / fs::path(recipe).stem()).string();
+  if (!options.model.model.empty()) return "runs/" + options.model.model;
+  if (options.data.starts_with("synthetic")) return "runs/synthetic";
+  const fs::path data = fs::path(options.data).lexically_normal();
+  const fs::path name = data.has_filename() ? data.filename() : data.parent_path().filename();
+  return (fs::path("runs") / name).string();
+}
+
+Json to_json(const RunSummary& s, const std::string& output) {
+  Json json = json_result();
+  json["output"] = output;
+  json["model"] = s.model_path;
+  json["last"] = s.last_path;
+  json["finished"] = s.finished;
+  json["steps"] = s.steps;
+  json["epochs"] = s.epochs;
+  json["best_epoch"] = s.best_epoch;
+  json["holdout_accuracy"] = s.best_epoch > 0 ? Json(s.best_accuracy) : Json(nullptr);
+  json["holdout_loss"] = s.best_epoch > 0 ? Json(s.best_loss) : Json(nullptr);
+  json["train_loss"] = s.final_train_loss;
+  json["seconds"] = s.seconds;
+  json["images_per_second"] = s.images_per_second;
+  return json;
+}
+
+std::string to_text(const RunSummary& s) {
+  if (s.nothing_to_do) return "The run is finished already: " + s.model_path;
+  std::string text = s.finished ? "Trained " : "Stopped after ";
+  text += std::to_string(s.steps) + " steps (" + std::to_string(s.epochs) + " epochs) in " +
+          duration(s.seconds) + ", " + fixed(s.images_per_second, 0) + " img/s";
+  if (s.best_epoch > 0) {
+    text +=
+        "; best on the hold-out: " + percent(s.best_accuracy) + " in epoch " + std::to_string(s.best_epoch);
+  }
+  return text + "\nModel: " + s.model_path;
+}
+
+}  // namespace
+
+ExitCode train_command(Arguments arguments, Streams& streams) {
+  TrainOptions options;
+  options.augment.padding = 0;
+  Machine machine;
+  bool json = false;
+  Flags flags({"train", "Trains a vision transformer, dense or with experts, on labelled images.",
+               "vmoe train synthetic --model cifar128 --epochs 10 --lr 1e-3 --output runs/first"});
+  flags.argument("DATA", options.data, "a folder or file (vmoe data shows what it holds), or synthetic");
+  add_optimiser_flags(flags, options);
+  add_augment_flags(flags, options);
+  add_model_flags(flags, options.model, "suits the data");
+  flags.text("super-classes", options.super_classes, "FILE|coarse",
+             "what experts are for: vmoe superclass's file");
+  flags.add("router-weight", options.model.router_weight, at_least(0),
+            "of the router's loss on super-classes");
+  add_run_flags(flags, options, machine, json);
+  if (!flags.parse(arguments, streams.out)) return ExitCode::done;
+
+  machine.prepare();
+  options.threads = machine.threads;
+  if (options.output.empty()) options.output = default_output(options, flags.recipe_path());
+  const InterruptWatch watch;
+  ProgressBar bar(streams.err, streams.terminal);
+  const RunSummary summary =
+      train(options, {.announce = [&](const std::string& line) { bar.say(line); },
+                      .progress = [&](const Progress& progress) { bar.show(progress); },
+                      .warn = [&](const std::string& line) { bar.say("warning: " + line); },
+                      .interrupted = [&] { return watch.interrupted(); }});
+  bar.say(to_text(summary));
+  if (json) print_json(streams.out, to_json(summary, options.output));
+  return ExitCode::done;
+}
+
+}  // namespace vmoe
