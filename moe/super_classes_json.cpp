@@ -9,38 +9,36 @@
 namespace vmoe {
 namespace {
 
-using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr size_t kLongestText = 4 << 20;  // bytes
 constexpr size_t kMostClasses = 1 << 16;
 
 [[noreturn]] void fail(const std::string& file, const std::string& what) {
   throw InputError("super-classes '" + file + "': " + what);
 }
 
-const json& require(const json& object, const char* key, const std::string& file) {
+const ordered_json& require(const ordered_json& object, const char* key, const std::string& file) {
   const auto found = object.find(key);
   if (found == object.end()) fail(file, std::string("'") + key + "' is missing");
   return *found;
 }
 
-int integer(const json& value, const std::string& what, int low, int high, const std::string& file) {
+int integer(const ordered_json& value, const std::string& what, int low, int high, const std::string& file) {
   const bool fits = value.is_number_integer() && value >= low && value <= high;
   if (fits) return value.get<int>();
   fail(file, what + " is " + in_quotes(value.dump()) + "; it must be a whole number from " +
                  std::to_string(low) + " to " + std::to_string(high));
 }
 
-double figure(const json& object, const char* key, const std::string& file) {
-  const json& value = require(object, key, file);
+double figure(const ordered_json& object, const char* key, const std::string& file) {
+  const ordered_json& value = require(object, key, file);
   const bool finite = value.is_number() && std::isfinite(value.get<double>());
   if (!finite) fail(file, std::string("'") + key + "' must be a number");
   return value.get<double>();
 }
 
-std::vector<std::string> texts(const json& value, const char* key, const std::string& file) {
-  const auto is_text = [](const json& item) { return item.is_string(); };
+std::vector<std::string> texts(const ordered_json& value, const char* key, const std::string& file) {
+  const auto is_text = [](const ordered_json& item) { return item.is_string(); };
   if (!value.is_array() || !std::all_of(value.begin(), value.end(), is_text)) {
     fail(file, std::string("'") + key + "' must be a list of texts");
   }
@@ -54,8 +52,8 @@ void require_distinct(const std::vector<std::string>& names, const std::string& 
   }
 }
 
-void read_labels(const json& object, SuperClasses& division, const std::string& file) {
-  const json& labels = require(object, "super_class", file);
+void read_labels(const ordered_json& object, SuperClasses& division, const std::string& file) {
+  const ordered_json& labels = require(object, "super_class", file);
   if (!labels.is_array() || labels.size() != division.classes.size()) {
     fail(file, "'super_class' must be a list of " + std::to_string(division.classes.size()) +
                    " labels, one a class" +
@@ -72,11 +70,12 @@ void read_labels(const json& object, SuperClasses& division, const std::string& 
                    std::to_string(division.experts - 1) + " needs one");
   }
   const auto stated = object.find("sizes");
-  if (stated != object.end() && *stated != json(sizes)) fail(file, "'sizes' disagree with 'super_class'");
+  if (stated != object.end() && *stated != ordered_json(sizes))
+    fail(file, "'sizes' disagree with 'super_class'");
 }
 
-DivisionReport read_report(const json& object, const std::string& file) {
-  const json& random = require(object, "random_inside_share", file);
+DivisionReport read_report(const ordered_json& object, const std::string& file) {
+  const ordered_json& random = require(object, "random_inside_share", file);
   if (!random.is_object()) fail(file, "'random_inside_share' must be an object with mean and sd");
   return {figure(object, "modularity", file), figure(object, "inside_share", file),
           figure(random, "mean", file), figure(random, "sd", file)};
@@ -84,8 +83,8 @@ DivisionReport read_report(const json& object, const std::string& file) {
 
 /// A name as it comes back from a file: what is not UTF-8 replaced.
 std::string as_written(const std::string& name) {
-  const std::string text = json(name).dump(-1, ' ', false, json::error_handler_t::replace);
-  return json::parse(text).get<std::string>();
+  const std::string text = ordered_json(name).dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  return ordered_json::parse(text).get<std::string>();
 }
 
 }  // namespace
@@ -107,10 +106,9 @@ std::string super_classes_to_json(const SuperClasses& division) {
 }
 
 SuperClasses super_classes_from_json(const std::string& text, const std::string& file) {
-  if (text.size() > kLongestText) fail(file, "more than 4 MiB of text");
-  const json object = parse_json(text, file);
+  const ordered_json object = parse_json(text, "super-classes '" + file + "'");
   if (!object.is_object()) fail(file, "it must hold one JSON object");
-  const json& schema = require(object, "schema", file);
+  const ordered_json& schema = require(object, "schema", file);
   if (schema != 1) fail(file, "'schema' is " + in_quotes(schema.dump()) + "; this program reads schema 1");
 
   SuperClasses division;

@@ -65,8 +65,7 @@ std::string description_to_json(const ModelDescription& d) {
 }
 
 ModelDescription description_from_json(const std::string& text, const std::string& where) {
-  parse_json(text, where);  // refuses repeated keys and deep nesting, which the parser below would accept
-  const ordered_json json = ordered_json::parse(text);
+  const ordered_json json = parse_json(text, where);
   ModelDescription d;
   int schema = 0, seed = 0;
   std::string version;

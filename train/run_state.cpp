@@ -67,8 +67,7 @@ ordered_json read_entry(const SafetensorsFile& file) {
   const auto entry = file.metadata().find("vmoe");
   if (entry == file.metadata().end())
     throw InputError(where + ": is not the state of a run (no 'vmoe' metadata)");
-  parse_json(entry->second, where);
-  ordered_json json = ordered_json::parse(entry->second);
+  ordered_json json = parse_json(entry->second, where);
   if (!json.is_object() || json.value("schema", ordered_json()) != kSchema || !json.contains("settings") ||
       !json.contains("state") || !json["state"].is_object()) {
     throw InputError(where + ": is not the state of a run of this version");

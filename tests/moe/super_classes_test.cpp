@@ -453,11 +453,16 @@ TEST_CASE("every shortened file of super-classes is refused") {
 TEST_CASE("JSON from elsewhere: repeated keys, deep nesting, huge numbers and garbage are refused") {
   CHECK(parse_json(R"({"a":{"x":1},"b":{"x":2}})", "f")["b"]["x"] == 2);
   CHECK_THROWS_WITH_AS(parse_json(R"({"a":1,"b":2,"a":3})", "f"),
-                       doctest::Contains("'f': the key 'a' appears twice"), InputError);
+                       doctest::Contains("f: the key 'a' appears twice"), InputError);
   CHECK_THROWS_WITH_AS(parse_json(R"({"o":[{"a":1,"\u0061":3}]})", "f"),
                        doctest::Contains("'a' appears twice"), InputError);
   CHECK_THROWS_WITH_AS(parse_json(std::string(1'000'000, '['), "f"), doctest::Contains("nested more than 16"),
                        InputError);
+  CHECK_THROWS_WITH_AS(parse_json("\"" + std::string(4 << 20, 'x') + "\"", "f"),
+                       doctest::Contains("more than 4 MiB"), InputError);
+  std::string wide = "{";
+  for (int i = 0; i <= 1024; ++i) wide += (i ? ",\"" : "\"") + std::to_string(i) + "\":0";
+  CHECK_THROWS_WITH_AS(parse_json(wide + "}", "f"), doctest::Contains("more than 1024 keys"), InputError);
   CHECK_THROWS_AS(parse_json("[1e999]", "f"), InputError);
   CHECK_THROWS_AS(parse_json("", "f"), InputError);
   CHECK_THROWS_AS(parse_json("{} {}", "f"), InputError);
