@@ -22,7 +22,8 @@ void Verdict::require(const Comparison& comparison, const std::string& where) {
 namespace {
 
 bool same_bytes(std::span<const real> a, std::span<const real> b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+  if (a.size() != b.size()) return false;
+  return a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
 
 bool has_nan(const std::vector<real>& values) {

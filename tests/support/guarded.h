@@ -34,7 +34,8 @@ class Guarded {
   }
   /// True if the tensor still holds exactly these bytes.
   bool holds(const std::vector<real>& values) const {
-    return std::memcmp(memory_.data() + kCanaries, values.data(), values.size() * sizeof(real)) == 0;
+    return values.empty() ||
+           std::memcmp(memory_.data() + kCanaries, values.data(), values.size() * sizeof(real)) == 0;
   }
   /// True if some number was never written.
   bool holds_poison() const {

@@ -1,5 +1,5 @@
-// Every fast kernel is held to its plain loop, on random shapes with the edges among them: 0, 1, N-1, N, N+1, 3N+2
-// numbers around the widest vector, aligned and not.
+// Every fast kernel is held to its plain loop, on random shapes with the edges among them: 0, 1, N-1, N, N+1,
+// 3N+2 numbers around the widest vector, aligned and not.
 
 #include "tensor/kernels/kernels.h"
 
@@ -49,7 +49,9 @@ class Guarded {
   std::vector<real> values_;
 };
 
-const Kernels& plain() { return *available_kernels().front(); }
+const Kernels& plain() {
+  return *available_kernels().front();
+}
 
 // Largest |a - b| / (1 + |b|); NaN where one of them is NaN and the other is not.
 double worst(Guarded& a, Guarded& b, int64_t n) {
@@ -61,7 +63,8 @@ double worst(Guarded& a, Guarded& b, int64_t n) {
   return most;
 }
 
-const std::vector<int64_t> kSizes = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 50, 63, 64, 65, 98, 191, 192, 257};
+const std::vector<int64_t> kSizes = {1,  2,  3,  7,  8,  9,  15, 16,  17,  31,
+                                     32, 33, 50, 63, 64, 65, 98, 191, 192, 257};
 
 // Calls check(kernels, n, offset) for every fast table, size and alignment.
 void for_all(const std::function<void(const Kernels&, int64_t, int)>& check) {
@@ -127,8 +130,12 @@ TEST_CASE("exact GELU of every instruction set equals the plain loop") {
 TEST_CASE("tanh GELU of every instruction set equals the plain loop") {
   check_unary(&Kernels::gelu_tanh, -8, 8, 8e-7);
 }
-TEST_CASE("the gradient of exact GELU equals the plain loop") { check_backward(&Kernels::gelu_backward, 1e-6); }
-TEST_CASE("the gradient of tanh GELU equals the plain loop") { check_backward(&Kernels::gelu_tanh_backward, 2e-6); }
+TEST_CASE("the gradient of exact GELU equals the plain loop") {
+  check_backward(&Kernels::gelu_backward, 1e-6);
+}
+TEST_CASE("the gradient of tanh GELU equals the plain loop") {
+  check_backward(&Kernels::gelu_tanh_backward, 2e-6);
+}
 
 TEST_CASE("sums, multiples and products equal the plain loops") {
   for_all([](const Kernels& fast, int64_t n, int offset) {
@@ -189,8 +196,8 @@ TEST_CASE("layer norm and its gradients equal the plain loop") {
         for (Guarded* start : {&da, &db, &ga, &gb, &sa, &sb}) start->fill(Random(5, Stream::test));
         fast.layer_norm_backward(kRows, n, x.data(), g, mean.data(), rstd.data(), dy.data(), da.data(), add,
                                  affine ? ga.data() : nullptr, affine ? sa.data() : nullptr);
-        plain().layer_norm_backward(kRows, n, x.data(), g, mean.data(), rstd.data(), dy.data(), db.data(), add,
-                                    affine ? gb.data() : nullptr, affine ? sb.data() : nullptr);
+        plain().layer_norm_backward(kRows, n, x.data(), g, mean.data(), rstd.data(), dy.data(), db.data(),
+                                    add, affine ? gb.data() : nullptr, affine ? sb.data() : nullptr);
         CHECK(worst(da, db, kRows * n) <= (n <= 3 ? 2e-3 : 2e-5));
         CHECK(worst(ga, gb, n) <= 1e-5);
         CHECK(worst(sa, sb, n) <= 1e-6);
@@ -242,8 +249,10 @@ TEST_CASE("NaN in a row comes out of every kernel as NaN") {
 
 TEST_CASE("an AdamW update equals the plain loop") {
   for_all([](const Kernels& fast, int64_t n, int offset) {
-    const AdamWStep step{real(1e-2), real(.9), real(.999), real(1e-8), real(.05), real(.1), real(.001), real(.5)};
-    Guarded g(n, offset), wa(n, offset), wb(n, offset), ma(n, offset), mb(n, offset), va(n, offset), vb(n, offset);
+    const AdamWStep step{real(1e-2), real(.9), real(.999), real(1e-8),
+                         real(.05),  real(.1), real(.001), real(.5)};
+    Guarded g(n, offset), wa(n, offset), wb(n, offset), ma(n, offset), mb(n, offset), va(n, offset),
+        vb(n, offset);
     g.fill(Random(1, Stream::test));
     for (Guarded* w : {&wa, &wb}) w->fill(Random(2, Stream::test));
     for (Guarded* m : {&ma, &mb}) m->fill(Random(3, Stream::test));
@@ -276,7 +285,8 @@ namespace {
 // One random product, by the kernel's packing and by three plain loops in double.
 void check_product(const Kernels& table, Random random, int64_t m, int64_t n, int64_t k) {
   INFO(table.name << " m " << m << " n " << n << " k " << k);
-  const bool a_turned = random.below(2), b_turned = random.below(2), add = random.below(2), bias = random.below(2);
+  const bool a_turned = random.below(2), b_turned = random.below(2), add = random.below(2),
+             bias = random.below(2);
   const int64_t a_row = a_turned ? 1 : k + 2, a_column = a_turned ? m + 1 : 1;
   const int64_t b_row = b_turned ? 1 : n + 1, b_column = b_turned ? k + 3 : 1, c_row = n + 5;
   Guarded a((m + 3) * (k + 3), 1), b((n + 3) * (k + 4), 3), c(m * c_row, 1), start(m * c_row, 1), shift(n, 2);
@@ -288,7 +298,8 @@ void check_product(const Kernels& table, Random random, int64_t m, int64_t n, in
   Guarded packed(table.packed_size(k, n), 0);
   table.pack(k, n, b.data(), b_row, b_column, packed.data());
   CHECK(packed.intact());
-  table.gemm({m, n, k, a.data(), a_row, a_column, packed.data(), c.data(), c_row, add, bias ? shift.data() : nullptr});
+  table.gemm({m, n, k, a.data(), a_row, a_column, packed.data(), c.data(), c_row, add,
+              bias ? shift.data() : nullptr});
   double error = 0;
   for (int64_t i = 0; i < m; ++i) {
     for (int64_t j = 0; j < c_row; ++j) {
@@ -296,13 +307,15 @@ void check_product(const Kernels& table, Random random, int64_t m, int64_t n, in
       if (j < n) {
         sum = add ? sum : 0;
         if (bias) sum += shift[j];
-        for (int64_t p = 0; p < k; ++p) sum += double{a[i * a_row + p * a_column]} * b[p * b_row + j * b_column];
+        for (int64_t p = 0; p < k; ++p)
+          sum += double{a[i * a_row + p * a_column]} * b[p * b_row + j * b_column];
       }
       const double d = std::fabs(c[i * c_row + j] - sum);
       if (!(d <= error)) error = d;
     }
   }
-  CHECK(error <= 1.2e-7 * (static_cast<double>(k) + 3));  // k roundings of numbers of at most k, most far smaller
+  CHECK(error <=
+        1.2e-7 * (static_cast<double>(k) + 3));  // k roundings of numbers of at most k, most far smaller
   CHECK(c.intact());
 }
 
@@ -320,7 +333,8 @@ TEST_CASE("the packed product of every instruction set equals three loops on ran
 
 TEST_CASE("the packed product handles one row, one column and K = 1") {
   for (const Kernels* table : available_kernels()) {
-    for (const auto [m, n, k] : {std::array{1, 1, 1}, {1, 100, 1}, {100, 1, 1}, {1, 1, 100}, {13, 33, 1}, {1, 33, 40}}) {
+    for (const auto [m, n, k] :
+         {std::array{1, 1, 1}, {1, 100, 1}, {100, 1, 1}, {1, 1, 100}, {13, 33, 1}, {1, 33, 40}}) {
       check_product(*table, Random(12, Stream::test), m, n, k);
     }
   }
@@ -338,7 +352,8 @@ TEST_CASE("an element of a product is the same bytes whatever rows and columns a
     for (int64_t j = 0; j < n; ++j) {
       table->pack(k, 1, b.data() + j, n, 1, one.data());
       for (int64_t i = 0; i < m; ++i) {
-        table->gemm({1, 1, k, a.data() + i * k, k, 1, one.data(), part.data() + i * n + j, n, false, nullptr});
+        table->gemm(
+            {1, 1, k, a.data() + i * k, k, 1, one.data(), part.data() + i * n + j, n, false, nullptr});
       }
     }
     CHECK(std::memcmp(whole.data(), part.data(), m * n * sizeof(real)) == 0);
