@@ -83,7 +83,8 @@ void JsonFields::read(const char* key, std::vector<int>& value) {
 
 void JsonFields::read(const char* key, std::vector<std::string>& value) {
   const Json& json = at(key);
-  if (!json.is_array() || !std::all_of(json.begin(), json.end(), [](const Json& item) { return item.is_string(); }))
+  if (!json.is_array() ||
+      !std::all_of(json.begin(), json.end(), [](const Json& item) { return item.is_string(); }))
     fail(key, json, "a list of texts");
   value = json.get<std::vector<std::string>>();
 }

@@ -7,9 +7,9 @@
 
 namespace vmoe {
 
-/// y = x W^T + b: x [..., in] -> [..., out]. Parameters NAME.weight [out, in], from Init::glorot as in the original
-/// vision transformer (timm's fixed deviation of 0.02 starts narrow models far too small: after one epoch on
-/// Fashion-MNIST at width 64 the loss was 0.62 instead of 0.48), and NAME.bias [out], zeros.
+/// y = x W^T + b: x [..., in] -> [..., out]. Parameters NAME.weight [out, in], from Init::glorot as in the
+/// original vision transformer (timm's fixed deviation of 0.02 starts narrow models far too small: after one
+/// epoch on Fashion-MNIST at width 64 the loss was 0.62 instead of 0.48), and NAME.bias [out], zeros.
 struct Linear {
   ParamId weight, bias;
 

@@ -1,6 +1,10 @@
 #include "train/run.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -38,11 +42,22 @@ struct RunFolder {
   std::vector<fs::path> files() const { return {state, last, best, config, metrics, summary}; }
 
   fs::path folder, best, last, state, config, metrics, summary;
+  FileHandle lock;
 };
+
+// Holds the folder for this process until it is closed, so that two runs never write into one.
+FileHandle lock_folder(const fs::path& folder) {
+  FileHandle handle(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (handle.get() < 0) throw io_error("open", folder, errno);
+  if (flock(handle.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    throw UsageError("--output " + folder.string() + ": another run is writing into this folder");
+  }
+  return handle;
+}
 
 // Makes the folder, or clears a run out of it, or refuses.
 RunFolder open_folder(const TrainOptions& options) {
-  const RunFolder run(options.output);
+  RunFolder run(options.output);
   std::error_code error;
   fs::create_directories(run.folder, error);
   if (error || !fs::is_directory(run.folder)) {
@@ -57,8 +72,13 @@ RunFolder open_folder(const TrainOptions& options) {
                      ": holds a run already; add --resume to continue it or "
                      "--overwrite to start anew");
   }
+  run.lock = lock_folder(run.folder);
   if (options.overwrite) {
-    for (const fs::path& file : files) fs::remove(file, error);
+    for (const fs::path& file : files) {
+      fs::remove(file, error);
+      fs::remove(file.parent_path() / ("." + file.filename().string() + ".tmp"),
+                 error);  // of a run that was killed
+    }
   }
   return run;
 }

@@ -1,5 +1,6 @@
 #include "train/run_state.h"
 
+#include <type_traits>
 #include <vector>
 
 #include "moe/strict_json.h"
@@ -39,11 +40,12 @@ ordered_json to_json(const RunState& s) {
           {"last_loss", s.last_loss}};
 }
 
+// A number under `key`: a whole one where T is.
 template <class T>
 T number(const ordered_json& json, const char* key, const std::string& where) {
-  if (!json.contains(key) || !json[key].is_number()) {
-    throw InputError(where + ": '" + key + "' must be a number");
-  }
+  const bool fits = json.contains(key) &&
+                    (std::is_floating_point_v<T> ? json[key].is_number() : json[key].is_number_integer());
+  if (!fits) throw InputError(where + ": '" + key + "' must be a number");
   return json[key].get<T>();
 }
 

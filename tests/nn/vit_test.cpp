@@ -126,7 +126,8 @@ TEST_CASE("only weights of linear layers and convolutions decay") {
   }
 }
 
-TEST_CASE("start values: Glorot's deviation for linear layers, timm's for patches and positions, ones and zeros") {
+TEST_CASE(
+    "start values: Glorot's deviation for linear layers, timm's for patches and positions, ones and zeros") {
   VitConfig c = small_config();
   c.dim = 64;
   c.mlp_dim = 128;

@@ -1,0 +1,154 @@
+// What the program says about wrong usage and bad files: one readable line and the documented exit code.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/cli/program.h"
+#include "tests/support/temporary_folder.h"
+
+using namespace vmoe::testing;
+namespace fs = std::filesystem;
+
+namespace {
+
+// Runs the command and requires the exit code and one line on standard error that holds every part.
+void check_error(const std::vector<std::string>& arguments, int code, const std::vector<std::string>& parts) {
+  const Outcome outcome = vmoe::testing::vmoe(arguments);
+  CAPTURE(outcome.err);
+  CHECK(outcome.code == code);
+  CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
+  CHECK(outcome.err.starts_with("vmoe: "));
+  for (const std::string& part : parts) {
+    CAPTURE(part);
+    CHECK(outcome.err.find(part) != std::string::npos);
+  }
+}
+
+void write(const fs::path& path, const std::string& text) {
+  std::ofstream(path) << text;
+}
+
+}  // namespace
+
+TEST_CASE("an unknown command is answered with the nearest one") {
+  check_error({"trian", "synthetic"}, 2, {"unknown command 'trian'", "did you mean 'train'"});
+}
+
+TEST_CASE("an unknown flag is answered with the nearest one") {
+  check_error({"train", kTinyData, "--epoch", "3"}, 2, {"--epoch'", "--epochs"});
+  check_error({"predict", "m", "x.png", "--topp", "3"}, 2, {"--top"});
+  check_error({"--hlep"}, 2, {"--help"});
+}
+
+TEST_CASE("an unknown recipe key is answered with its line and the nearest one") {
+  const TemporaryFolder folder;
+  write(folder / "r.toml", "model = \"fashion64\"\nepoch = 3\n");
+  check_error({"train", kTinyData, "-c", (folder / "r.toml").string()}, 2,
+              {"r.toml", "2", "epoch", "epochs"});
+}
+
+TEST_CASE("a recipe value of the wrong type is an error that names the key") {
+  const TemporaryFolder folder;
+  write(folder / "r.toml", "epochs = \"many\"\n");
+  check_error({"train", kTinyData, "-c", (folder / "r.toml").string()}, 2, {"epochs"});
+}
+
+TEST_CASE("a recipe that is not TOML is an error with its line") {
+  const TemporaryFolder folder;
+  write(folder / "r.toml", "epochs = 3\nlr = = 2\n");
+  check_error({"train", kTinyData, "-c", (folder / "r.toml").string()}, 3, {"r.toml", "line 2"});
+}
+
+TEST_CASE("a flag with a value of the wrong type is an error that names both") {
+  check_error({"train", kTinyData, "--epochs", "many"}, 2, {"--epochs", "many"});
+}
+
+TEST_CASE("a learning rate that is not a positive number is refused") {
+  for (const char* lr : {"nan", "inf", "0", "-1"})
+    check_error({"train", kTinyData, "--lr", lr}, 2, {"--lr", lr});
+}
+
+TEST_CASE("batch, epochs, threads and lanes below 1 are refused") {
+  for (const char* flag : {"--batch-size", "--epochs", "--threads", "--lanes"}) {
+    check_error({"train", kTinyData, flag, "-1"}, 2, {flag, "-1"});
+    check_error({"train", kTinyData, flag, "0"}, 2, {flag, "0"});
+  }
+  check_error({"bench", "train", "--batch-size", "0"}, 2, {"--batch-size"});
+}
+
+TEST_CASE("more chosen experts than there are is an error") {
+  check_error({"train", kTinyData, "--router", "image", "--experts", "2", "--top-k", "3", "--super-classes",
+               "coarse"},
+              2, {"top_k", "3", "2"});
+}
+
+TEST_CASE("more expert layers than blocks is an error") {
+  check_error({"train", kTinyData, "--router", "image", "--super-classes", "coarse", "--depth", "2",
+               "--moe-layers", "last:3"},
+              2, {"moe_layers is 3", "depth, which is 2"});
+  check_error(
+      {"train", kTinyData, "--router", "image", "--super-classes", "coarse", "--moe-layers", "first:1"}, 2,
+      {"first:1"});
+}
+
+TEST_CASE("coarse super-classes need as many experts as there are coarse classes") {
+  check_error({"train", kTinyData, "--router", "image", "--super-classes", "coarse", "--experts", "5"}, 2,
+              {"--experts 5", "must be 2"});
+}
+
+TEST_CASE("experts without a router, and super-classes without one, are errors") {
+  check_error({"train", kTinyData, "--experts", "5"}, 2, {"--experts", "--router image"});
+  check_error({"train", kTinyData, "--super-classes", "coarse"}, 2, {"--super-classes", "--router image"});
+}
+
+TEST_CASE("heads that do not divide the width are an error") {
+  check_error({"train", kTinyData, "--dim", "16", "--heads", "3"}, 2, {"heads", "3", "16"});
+}
+
+TEST_CASE("an unknown model is answered with the known ones") {
+  check_error({"train", kTinyData, "--model", "resnet"}, 2, {"resnet", "cifar128"});
+  check_error({"info", "resnet"}, 2, {"resnet"});
+}
+
+TEST_CASE("an output below a regular file cannot be made") {
+  const TemporaryFolder folder;
+  write(folder / "file", "x");
+  check_error(train_command((folder / "file" / "run").string()), 4, {"file"});
+}
+
+TEST_CASE("a data set that does not exist is an error that names it") {
+  check_error({"train", "no/such/data"}, 4, {"no/such/data"});
+  check_error({"data", "no/such/data"}, 4, {"no/such/data"});
+}
+
+TEST_CASE("a model file that is none is refused: missing, empty, garbage, another format") {
+  const TemporaryFolder folder;
+  check_error({"predict", (folder / "none.safetensors").string(), "x.png"}, 4, {"none.safetensors"});
+  write(folder / "empty.safetensors", "");
+  check_error({"info", (folder / "empty.safetensors").string()}, 3, {"empty.safetensors"});
+  write(folder / "garbage.safetensors", std::string(1000, 'g'));
+  check_error({"eval", (folder / "garbage.safetensors").string(), kTinyData}, 3, {"garbage.safetensors"});
+  const std::string header = "{\"__metadata__\":{\"format\":\"pt\"}}";
+  write(folder / "foreign.safetensors",
+        std::string{static_cast<char>(header.size())} + std::string(7, '\0') + header);
+  check_error({"info", (folder / "foreign.safetensors").string()}, 3, {"foreign.safetensors", "vmoe"});
+}
+
+TEST_CASE("an instruction set that the machine lacks is an error that lists what it has") {
+  check_error({"bench", "signature", "--isa", "sse9"}, 2, {"sse9"});
+}
+
+TEST_CASE("help starts with a sentence and an example, and fits a screen or two") {
+  for (const char* command : {"train", "eval", "predict", "superclass", "info", "data", "bench"}) {
+    CAPTURE(command);
+    const Outcome outcome = vmoe::testing::vmoe({command, "--help"});
+    CHECK(outcome.code == 0);
+    CHECK(outcome.out.find(std::string("\n\n  vmoe ") + command) < 200);
+    CHECK(outcome.out.find("Exit codes") != std::string::npos);
+    CHECK(std::count(outcome.out.begin(), outcome.out.end(), '\n') <= 60);
+    CHECK(vmoe::testing::vmoe({"help", command}).out == outcome.out);
+  }
+}

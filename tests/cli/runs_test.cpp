@@ -1,0 +1,203 @@
+// Whole runs of the program on tiny data: train, evaluate, divide, predict, resume.
+
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "tensor/random.h"
+#include "tests/cli/program.h"
+#include "tests/support/temporary_folder.h"
+
+using namespace vmoe::testing;
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+namespace {
+
+std::string bytes_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Outcome succeed(const std::vector<std::string>& arguments) {
+  const Outcome outcome = vmoe::testing::vmoe(arguments);
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.code == 0);
+  return outcome;
+}
+
+Json json_of(std::vector<std::string> arguments) {
+  arguments.push_back("--json");
+  const Json json = Json::parse(succeed(arguments).out);
+  CHECK(json["schema"] == 1);
+  return json;
+}
+
+// The files that must be the same when a run was interrupted and continued.
+void check_same_run(const fs::path& a, const fs::path& b) {
+  for (const char* file : {"best.safetensors", "last.safetensors", "last.state.safetensors", "config.json"}) {
+    CAPTURE(file);
+    CHECK(!bytes_of(a / file).empty());
+    CHECK(bytes_of(a / file) == bytes_of(b / file));
+  }
+  std::ifstream first(a / "metrics.jsonl"), second(b / "metrics.jsonl");
+  for (std::string x, y; std::getline(first, x);) {
+    REQUIRE(std::getline(second, y));
+    CHECK(Json::parse(x)["step"] == Json::parse(y)["step"]);
+    if (Json::parse(x).contains("loss")) CHECK(Json::parse(x)["loss"] == Json::parse(y)["loss"]);
+  }
+  CHECK(second.peek() == EOF);
+}
+
+}  // namespace
+
+TEST_CASE("a dense baseline, its super-classes and a Mobile V-MoE, from training to prediction") {
+  const TemporaryFolder folder;
+  const std::string dense = (folder / "dense").string(), moe = (folder / "moe").string(),
+                    division = (folder / "super.json").string(), pictures = (folder / "pictures").string();
+  succeed(train_command(dense));
+  succeed({"superclass", dense, kTinyData, "--experts", "2", "--output", division});
+  CHECK(Json::parse(bytes_of(division))["experts"] == 2);
+  succeed(train_command(
+      moe, {"--router", "image", "--experts", "2", "--moe-layers", "last:1", "--super-classes", division}));
+
+  const Json eval = json_of({"eval", moe, kTinyData, "--split", "test"});
+  CHECK(eval["n"] == 16);
+  for (const char* key : {"top1", "top5", "loss", "images_per_second"}) CHECK(eval[key].is_number());
+  CHECK((eval["top1"] >= 0 && eval["top1"] <= 1));
+
+  const Json info = json_of({"info", moe});
+  CHECK(info["params"] > info["active_params"]);
+  CHECK(info["flops"] > 0);
+  CHECK(info["config"]["moe"]["experts"] == 2);
+
+  succeed({"data", kTinyData, "--export", pictures, "--count", "3"});
+  const Json predictions = json_of({"predict", moe, pictures, "--top", "2"})["predictions"];
+  REQUIRE(predictions.size() == 3);
+  for (const Json& p : predictions) {
+    CHECK(p["top"].size() == 2);
+    CHECK(p["top"][0]["prob"] >= p["top"][1]["prob"]);
+    CHECK(p["top"][0]["class"].is_string());
+    CHECK(p["experts"].size() == 1);
+    CHECK(p["ms"] > 0);
+  }
+}
+
+TEST_CASE("a bad picture in a list is named, the rest is predicted, and the exit code is 3") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string(), pictures = (folder / "pictures").string();
+  succeed(train_command(run));
+  succeed({"data", kTinyData, "--export", pictures, "--count", "2"});
+  std::ofstream(folder / "bad.png") << "not a picture";
+  std::string list = (folder / "bad.png").string() + "\n";
+  for (const auto& file : fs::directory_iterator(pictures)) list += file.path().string() + "\n";
+  const Outcome outcome = vmoe::testing::vmoe({"predict", run, "-", "--json"}, list);
+  CHECK(outcome.code == 3);
+  CHECK(outcome.err.find("bad.png") != std::string::npos);
+  CHECK(Json::parse(outcome.out)["predictions"].size() == 2);
+}
+
+TEST_CASE("a model is not evaluated on a data set with other classes") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string();
+  succeed(train_command(run));
+  const Outcome outcome =
+      vmoe::testing::vmoe({"eval", run, "synthetic:families=3,details=2,train=4,test=2,size=8"});
+  CHECK((outcome.code == 2 || outcome.code == 3));
+  CHECK(outcome.err.find("classes") != std::string::npos);
+}
+
+TEST_CASE("a folder that holds a run needs --resume or --overwrite") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string();
+  succeed(train_command(run));
+  const std::string before = bytes_of(folder / "run" / "last.safetensors");
+  const Outcome refused = vmoe::testing::vmoe(train_command(run));
+  CHECK(refused.code == 2);
+  CHECK(refused.err.find("--resume") != std::string::npos);
+  CHECK(bytes_of(folder / "run" / "last.safetensors") == before);
+  succeed(train_command(run, {"--overwrite"}));
+  succeed(train_command(run, {"--resume"}));  // finished: nothing to do
+  CHECK(bytes_of(folder / "run" / "last.safetensors") == before);
+}
+
+TEST_CASE("a resumed run ends in the same bytes as one that never stopped, with other threads too") {
+  const TemporaryFolder folder;
+  const std::vector<std::string> moe = {"--router",     "image",  "--super-classes", "coarse",
+                                        "--moe-layers", "last:1", "--dropout",       "0.1",
+                                        "--mixup",      "0.2",    "--ema",           "0.9"};
+  const auto command = [&](const char* name, std::vector<std::string> more) {
+    more.insert(more.end(), moe.begin(), moe.end());
+    return train_command((folder / name).string(), more);
+  };
+  succeed(command("whole", {"--threads", "1"}));
+  succeed(command("parts", {"--max-steps", "2", "--threads", "2"}));
+  succeed(command("parts", {"--max-steps", "7", "--threads", "3", "--resume"}));
+  succeed(command("parts", {"--threads", "2", "--resume"}));
+  check_same_run(folder / "whole", folder / "parts");
+}
+
+TEST_CASE("a run that is resumed with another setting is refused, and its files stay") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string();
+  succeed(train_command(run, {"--max-steps", "4"}));
+  const std::string before = bytes_of(folder / "run" / "last.state.safetensors");
+  const Outcome refused = vmoe::testing::vmoe(train_command(run, {"--resume", "--lr", "0.5"}));
+  CHECK(refused.code == 2);
+  CHECK(refused.err.find("lr") != std::string::npos);
+  CHECK(bytes_of(folder / "run" / "last.state.safetensors") == before);
+}
+
+TEST_CASE("--resume without a checkpoint starts from the beginning") {
+  const TemporaryFolder folder;
+  succeed(train_command((folder / "a").string()));
+  succeed(train_command((folder / "b").string(), {"--resume"}));
+  check_same_run(folder / "a", folder / "b");
+}
+
+TEST_CASE("a run that was killed at any moment goes on to the same bytes") {
+  const TemporaryFolder folder;
+  const std::vector<std::string> settings = {"--save-every", "0", "--threads", "1"};
+  succeed(train_command((folder / "whole").string(), settings));
+  std::vector<std::string> again = settings;
+  again.push_back("--resume");
+  const auto command = train_command((folder / "killed").string(), again);
+  vmoe::Random random(5, vmoe::Stream::test);
+  for (int i = 0; i < 6; ++i) {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) _exit(vmoe::testing::vmoe(command).code);
+    usleep(1000 * (2 + random.below(60)));
+    kill(child, SIGKILL);
+    int status = 0;
+    waitpid(child, &status, 0);
+  }
+  succeed(command);
+  check_same_run(folder / "whole", folder / "killed");
+}
+
+TEST_CASE("what a recipe says the command line may change") {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "r.toml")
+      << "epochs = 2\ndim = 16\ndepth = 1\nheads = 2\nmlp-dim = 16\nbatch-size = 8\n";
+  const std::string recipe = (folder / "r.toml").string(), run = (folder / "run").string();
+  succeed({"train", kTinyData, "-c", recipe, "--epochs", "1", "--output", run});
+  const Json config = Json::parse(bytes_of(folder / "run" / "config.json"));
+  CHECK(config["epochs"] == 1);
+  CHECK(config["model"]["config"]["vit"]["dim"] == 16);
+}
+
+TEST_CASE("benchmarks print the documented figures") {
+  const Json train = json_of({"bench", "train", "--model", "fashion64", "--depth", "1", "--batch-size", "4",
+                              "--seconds", "0.01", "--threads", "2"});
+  for (const char* key : {"images_per_second", "p50_ms", "p95_ms", "peak_rss_mb"}) CHECK(train[key] > 0);
+  const Json infer = json_of({"bench", "infer", "--model", "fashion64", "--depth", "1", "--batch-size", "1",
+                              "--seconds", "0.01", "--threads", "2"});
+  CHECK(infer["images_per_second"] > 0);
+}
