@@ -1,141 +1,14 @@
-// The IDX format of MNIST: images and labels of each split in a file of their own, plain or compressed by
-// gzip. Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", section "File formats".
-//   images: 0x00000803, count, rows, columns (big-endian, 32 bit each), then a byte for each pixel, rows from
-//   the top labels: 0x00000801, count, then a byte for each label
+// The IDX format of MNIST: images and labels of each split in a file of their own, found by their names.
 
 #include <algorithm>
 #include <filesystem>
 
-#include "data/byte_reader.h"
-#include "data/file.h"
 #include "data/formats.h"
-#include "data/inflate.h"
+#include "data/idx_file.h"
 
 namespace vmoe {
 
 namespace {
-
-constexpr uint32_t kImageMagic = 0x803, kLabelMagic = 0x801;
-constexpr int64_t kLargestUnpacked = int64_t{384} << 20;
-
-/// The bytes of one file: mapped, or unpacked if it starts like gzip (whatever its name).
-class IdxFile {
- public:
-  IdxFile(const std::string& path, uint32_t magic, const char* content) : path_(path), file_(path) {
-    if (file_.bytes().empty()) throw InputError(path + ": the file is empty");
-    const Bytes packed = file_.bytes();
-    if (packed.size() >= 2 && packed[0] == 0x1F && packed[1] == 0x8B) {
-      unpack(magic, content);
-    } else {
-      bytes_ = packed;
-      read_header(bytes_, magic, content);
-      check_size();
-    }
-  }
-
-  const std::string& path() const { return path_; }
-  int64_t count() const { return count_; }
-  int width() const { return width_; }
-  int height() const { return height_; }
-  int64_t item_bytes() const { return int64_t{width_} * height_; }
-  const uint8_t* item(int64_t i) const { return bytes_.data() + header_ + i * item_bytes(); }
-
- private:
-  void read_header(Bytes start, uint32_t magic, const char* content) {
-    ByteReader reader(start, path_);
-    if (const uint32_t got = reader.be32("the header"); got != magic) {
-      bad_file(path_, 0,
-               "the file starts with " + std::to_string(got) + "; IDX " + content + " start with " +
-                   std::to_string(magic));
-    }
-    count_ = reader.be32("the header");
-    if (magic == kImageMagic) {
-      const uint32_t rows = reader.be32("the header"), columns = reader.be32("the header");
-      if (rows < 1 || columns < 1 || rows > 65535 || columns > 65535 ||
-          int64_t{rows} * columns > kMaxPixels) {
-        bad_file(path_, 8, "images of " + std::to_string(rows) + " x " + std::to_string(columns) + " pixels");
-      }
-      height_ = static_cast<int>(rows);
-      width_ = static_cast<int>(columns);
-    }
-    if (count_ == 0) bad_file(path_, 4, "the file holds no " + std::string(content));
-    header_ = reader.position();
-  }
-
-  int64_t expected_size() const { return static_cast<int64_t>(header_) + count_ * item_bytes(); }
-
-  void check_size() const {
-    const auto size = static_cast<int64_t>(bytes_.size());
-    if (size == expected_size()) return;
-    const std::string promise =
-        std::to_string(count_) + " items of " + std::to_string(item_bytes()) + " bytes";
-    if (size < expected_size()) {
-      bad_file(path_, bytes_.size(), "the file ends early; its header promises " + promise);
-    }
-    bad_file(path_, static_cast<size_t>(expected_size()),
-             std::to_string(size - expected_size()) + " bytes follow the " + promise +
-                 " that the header promises");
-  }
-
-  // The header says how much to expect; memory is taken for that and touched only as data arrives.
-  void unpack(uint32_t magic, const char* content) {
-    uint8_t start[16];
-    const size_t got = inflate_into(start, sizeof start, false);
-    read_header(Bytes(start, got), magic, content);
-    if (expected_size() > kLargestUnpacked) {
-      bad_file(path_, 4,
-               "the header promises " + std::to_string(expected_size() >> 20) +
-                   " MiB; unpack files above 384 MiB with gunzip first");
-    }
-    unpacked_.reset(new uint8_t[static_cast<size_t>(expected_size())]);
-    bytes_ = {unpacked_.get(), inflate_into(unpacked_.get(), static_cast<size_t>(expected_size()), true)};
-    check_size();
-  }
-
-  // Unpacks at most `room` bytes; how many there were. `whole` asks for the end of the file to be just there.
-  size_t inflate_into(uint8_t* to, size_t room, bool whole) {
-    const Bytes packed = file_.bytes();
-    Inflater inflater(15 + 16);
-    z_stream& stream = inflater.stream();
-    size_t read = 0, written = 0;
-    uint8_t beyond;
-    for (;;) {
-      const size_t input = std::min<size_t>(packed.size() - read, 1 << 30);
-      const size_t output = std::min<size_t>(room - written, 1 << 30);
-      stream.next_in = const_cast<Bytef*>(packed.data() + read);
-      stream.avail_in = static_cast<uInt>(input);
-      stream.next_out = output > 0 ? to + written : &beyond;
-      stream.avail_out = output > 0 ? static_cast<uInt>(output) : 1;
-      const int result = inflate(&stream, Z_NO_FLUSH);
-      read += input - stream.avail_in;
-      if (output == 0 && stream.avail_out == 0) {
-        bad_file(path_, read,
-                 "the file unpacks to more than the " + std::to_string(room) + " bytes its header promises");
-      }
-      if (output > 0) written += output - stream.avail_out;
-      if (!whole && written == room) return written;
-      if (result == Z_STREAM_END) {
-        if (read == packed.size()) return written;
-        if (packed.size() - read < 2 || packed[read] != 0x1F || packed[read + 1] != 0x8B) {
-          bad_file(path_, read, std::to_string(packed.size() - read) + " bytes follow the compressed data");
-        }
-        inflateReset(&stream);  // another member follows: files may be compressed in pieces
-      } else if (result == Z_BUF_ERROR || (result == Z_OK && read == packed.size() && stream.avail_out > 0)) {
-        bad_file(path_, read, "the compressed file ends early");
-      } else if (result != Z_OK) {
-        bad_file(path_, read, "the compressed data is damaged");
-      }
-    }
-  }
-
-  std::string path_;
-  MappedFile file_;
-  std::unique_ptr<uint8_t[]> unpacked_;
-  Bytes bytes_;
-  size_t header_ = 0;
-  int64_t count_ = 0;
-  int width_ = 1, height_ = 1;
-};
 
 /// The four files by role; empty where there is none.
 struct IdxPaths {
@@ -272,9 +145,9 @@ class IdxDataset : public Dataset {
       throw InputError((images.empty() ? labels : images) + ": the file of its " +
                        (images.empty() ? "images" : "labels") + " is missing beside it");
     }
-    images_[split] = std::make_unique<IdxFile>(images, kImageMagic, "images");
+    images_[split] = std::make_unique<IdxFile>(images, IdxFile::Content::images);
     const IdxFile& image_file = *images_[split];
-    const IdxFile label_file(labels, kLabelMagic, "labels");
+    const IdxFile label_file(labels, IdxFile::Content::labels);
     if (label_file.count() != image_file.count()) {
       bad_file(labels, 4,
                std::to_string(label_file.count()) + " labels, but " + images + " holds " +
