@@ -3,7 +3,9 @@
 #include "moe/model.h"
 
 #include "moe/loss.h"
+#include "moe/routing_statistics.h"
 #include "tests/nn/model_checks.h"
+#include "tests/support/allocation_count.h"
 
 namespace vmoe::testing {
 
@@ -242,6 +244,38 @@ TEST_CASE("an expert without images has gradient exactly zero, and is not touche
   const Tensor drouter = model.parameters().view(router, total.data());
   for (int e = 0; e < 4; ++e)
     CHECK(!std::all_of(drouter.row(e).begin(), drouter.row(e).end(), [](real g) { return g == 0; }));
+}
+
+TEST_CASE("after the first chunks a model allocates nothing: routing and masks live in the arena") {
+  if (!allocations_are_counted()) {
+    MESSAGE("skipped: malloc cannot be counted in this build");
+    return;
+  }
+  ModelConfig config = small_config();
+  config.vit.dropout = 0.1;
+  config.vit.drop_path = 0.1;
+  ModelOnPattern on_pattern(config);
+  Model& model = on_pattern.model;
+  std::vector<real> images = patterned_images(config.vit, kImages);
+  Arena arena;
+  PackedWeights packed(model.parameters(), kernels(), true);
+  packed.pack_all();
+  Gradients gradients(model.parameters(), 3);
+  Tape tape(arena, model.parameters(), packed, gradients);
+  RoutingStatistics statistics(3);
+  const auto run_chunk = [&] {
+    gradients.clear();
+    tape.reset();
+    Pass pass{tape, true};
+    const Model::Output out =
+        model.forward(pass, tape.constant({images.data(), image_shape(config.vit, kImages)}));
+    tape.backward(on_pattern.loss(pass, out));
+    statistics.add(tape, *out.routing);
+  };
+  for (int i = 0; i < 3; ++i) run_chunk();
+  const int64_t before = allocation_count();
+  for (int i = 0; i < 5; ++i) run_chunk();
+  CHECK(allocation_count() - before == 0);
 }
 
 TEST_CASE("the router learns from the class loss alone, through the gate") {

@@ -117,6 +117,34 @@ TEST_CASE("the branches of a block and the blocks of a model are dropped indepen
   CHECK(outcomes.size() == 16);
 }
 
+TEST_CASE("the dropouts behind the branches of blocks are independent of each other") {
+  VitConfig config;
+  config.dim = 100;
+  config.heads = 1;
+  config.mlp_dim = 1;
+  config.depth = 2;
+  config.dropout = 0.5;
+  ParameterStore store;
+  const Block first(store, config, 0), second(store, config, 1);
+  store.allocate();  // zeros: the branches are their last bias
+  const auto set = [&](const std::string& name, real value) {
+    for (real& b : store.value(store.find(name))) b = value;
+  };
+  set("blocks.0.attn.proj.bias", 1);
+  set("blocks.0.mlp.fc2.bias", 10);
+  set("blocks.1.attn.proj.bias", 100);
+  set("blocks.1.mlp.fc2.bias", 1000);
+  const std::vector<real> zeros(10 * 100, 0);
+  const ModelGraph two_blocks = [&](Pass& pass, Var input) -> Outputs {
+    const Var tokens = reshape(pass.tape, input, {10, 1, 100});
+    const Var y = second.forward(pass, first.forward(pass, tokens));
+    return {y, sum(pass.tape, y)};
+  };
+  const std::vector<real> y = run_pass(store, two_blocks, {10, 100}, zeros.data()).logits;
+  // Every number is the sum of the branches that were kept.
+  CHECK(std::set<real>(y.begin(), y.end()).size() == 16);
+}
+
 TEST_CASE("drop path rises linearly with depth") {
   VitConfig config;
   config.dim = 4;
