@@ -152,7 +152,7 @@ test:
 	@$(MAKE) --no-print-directory run-tests
 
 run-tests: tests all
-	@VMOE=$(BUILD)/vmoe sh tools/run_tests.sh $(TESTS)
+	@sh tools/run_tests.sh $(TESTS)
 
 # Jobs in a build folder of their own: this make only names its settings.
 check-f64:
