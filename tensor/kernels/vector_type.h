@@ -19,7 +19,7 @@ constexpr int kVectorBytes = 16;
 constexpr int kWidth = kVectorBytes / 4;  // numbers in a vector
 
 using Vec = float __attribute__((vector_size(kVectorBytes)));
-using IntVec = int32_t __attribute__((vector_size(kVectorBytes)));
+using Bits = uint32_t __attribute__((vector_size(kVectorBytes)));
 using Quad = float __attribute__((vector_size(16)));
 
 inline Vec load(const float* p) {
@@ -73,14 +73,14 @@ inline Vec min(Vec a, Vec b) {
 }
 
 inline Vec absolute(Vec x) {
-  const IntVec bits = reinterpret_cast<IntVec>(x) & 0x7fffffff;
+  const Bits bits = reinterpret_cast<Bits>(x) & 0x7fffffffu;
   return reinterpret_cast<Vec>(bits);
 }
 
 // |x| with the sign of s.
 inline Vec with_sign(Vec x, Vec s) {
-  const IntVec sign = reinterpret_cast<IntVec>(s) & static_cast<int32_t>(0x80000000);
-  return reinterpret_cast<Vec>(reinterpret_cast<IntVec>(absolute(x)) | sign);
+  const Bits sign = reinterpret_cast<Bits>(s) & 0x80000000u;
+  return reinterpret_cast<Vec>(reinterpret_cast<Bits>(absolute(x)) | sign);
 }
 
 // e^x: x = k ln 2 + r with |r| <= ln 2 / 2, a polynomial for e^r, and k added to the exponent. Results below
@@ -97,8 +97,8 @@ inline Vec exp(Vec x) {
   p = p * r + (1.0f / 6);
   p = p * r + 0.5f;
   p = p * r * r + r + 1.0f;
-  const IntVec exponent = (reinterpret_cast<IntVec>(shifted) - 0x4b400000) << 23;
-  const Vec y = reinterpret_cast<Vec>(reinterpret_cast<IntVec>(p) + exponent);
+  const Bits exponent = (reinterpret_cast<Bits>(shifted) - 0x4b400000u) << 23;
+  const Vec y = reinterpret_cast<Vec>(reinterpret_cast<Bits>(p) + exponent);
   const Vec bounded_below = x < splat(-87.0f) ? Vec{} : y;
   return x == x ? bounded_below : x;
 }

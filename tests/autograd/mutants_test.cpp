@@ -197,7 +197,7 @@ TEST_CASE("an op that writes into its input is caught") {
 TEST_CASE("an op that writes beside its input or behind its output is caught") {
   const OpRow beside = mutant("relu", [](Tape& t, const OpCase&, In in) {
     const Tensor X = t.value(in[0]);
-    *X.end() = 0;
+    if (!t.param(in[0])) *X.end() = 0;  // leaves have canaries there
     return relu(t, in[0]);
   });
   CHECK(caught(check_properties_of(beside)));
