@@ -81,9 +81,9 @@ ExitCode bench_command(Arguments arguments, Streams& streams) {
   flags.group("Run");
   flags.add("batch-size", options.batch_size, between(1, 1 << 20), "images in a step", "train 128, infer 1");
   flags.add("seconds", options.seconds, between(0, 3600), "measured time, at least five steps");
-  flags.add("lanes", options.lanes, between(1, 4096), "parts of a batch that threads take");
-  add_machine_flags(flags, machine);
+  flags.add("lanes", options.lanes, between(1, 4096), "parts of a batch; they fix the order of sums");
   add_json_flag(flags, json);
+  add_machine_flags(flags, machine);
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
   require_mode(mode);

@@ -7,8 +7,7 @@
 namespace vmoe {
 
 void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default_model) {
-  flags.group("Model",
-              "sizes; what is not given is the model's own, image size, channels and classes the data's");
+  flags.group("Model", "sizes; by default the preset's, and image size, channels, classes the data's");
   flags.text("model", model.model, "NAME", "preset to start from; vmoe info lists them", default_model);
   for (const auto& [name, size] : {std::pair{"image-size", &model.image_size},
                                    {"patch-size", &model.patch_size},
@@ -54,10 +53,11 @@ void Machine::prepare() {
 }
 
 void add_machine_flags(Flags& flags, Machine& machine) {
-  flags.add("threads", machine.threads, between(1, 1024), "no result depends on it", "one per core");
+  flags.group("Machine", "no result depends on the number of threads");
+  flags.add("threads", machine.threads, between(1, 1024), "", "one per core");
   std::vector<std::string> names = {"auto"};
   for (const Kernels* table : available_kernels()) names.push_back(table->name);
-  flags.choice("isa", machine.isa, names, "instruction set");
+  flags.choice("isa", machine.isa, names, "");
 }
 
 void add_json_flag(Flags& flags, bool& json) {

@@ -25,7 +25,7 @@ struct Machine {
   void prepare();
 };
 
-/// --threads and --isa.
+/// A group of --threads and --isa.
 void add_machine_flags(Flags& flags, Machine& machine);
 
 /// --json.

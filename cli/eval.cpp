@@ -83,8 +83,8 @@ ExitCode eval_command(Arguments arguments, Streams& streams) {
   flags.group("Run");
   flags.text("confusion", options.confusion, "FILE",
              "writes the confusion matrix as CSV, rows are true classes");
-  add_machine_flags(flags, options.machine);
   add_json_flag(flags, options.json);
+  add_machine_flags(flags, options.machine);
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
   options.machine.prepare();

@@ -31,7 +31,7 @@ class Flags {
  public:
   explicit Flags(Purpose purpose) : purpose_(std::move(purpose)) {}
 
-  /// Starts a group in the help. Flags without a help text of their own share its `note`.
+  /// Starts a group in the help; `note` stands beside its title. Flags without a help text share lines.
   void group(std::string title, std::string note = "");
 
   /// A flag --NAME of a number, whole if the target is an integer. The target may be a std::optional. `shown`

@@ -7,8 +7,8 @@
 namespace vmoe {
 
 const char* const kExitCodes =
-    "Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 bad input file, 4 cannot read or write,\n"
-    "            130 interrupted\n";
+    "Exit codes: 0 done, 1 internal, 2 wrong usage, 3 bad input, 4 cannot read or write, 130 "
+    "interrupted\n";
 
 namespace {
 
@@ -67,7 +67,7 @@ std::string Flags::usage_line() const {
 
 void Flags::describe_group(int group, std::string& text) const {
   const Group& it = groups_[static_cast<size_t>(group)];
-  text += it.title + "\n";
+  text += it.title + (it.note.empty() ? "" : ": " + it.note) + "\n";
   std::vector<std::string> short_ones;
   for (const Flag& flag : flags_) {
     if (flag.group != group) continue;
@@ -83,7 +83,6 @@ void Flags::describe_group(int group, std::string& text) const {
   if (short_ones.empty()) return;
   text += "  ";
   wrap(text, 2, 2, short_ones, "  ");
-  if (!it.note.empty()) entry(text, "", it.note);
 }
 
 std::string Flags::help() const {

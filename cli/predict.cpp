@@ -141,8 +141,8 @@ ExitCode predict_command(Arguments arguments, Streams& streams) {
                   "JPEG, PNG or PNM files, folders of them, or - for a list on standard input");
   flags.group("Flags");
   flags.add("top", top, at_least(1), "classes to show of each image");
-  add_machine_flags(flags, machine);
   add_json_flag(flags, json);
+  add_machine_flags(flags, machine);
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
   machine.prepare();

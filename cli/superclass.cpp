@@ -108,11 +108,10 @@ ExitCode superclass_command(Arguments arguments, Streams& streams) {
   flags.choice("confusion", options.confusion, {"hard", "soft"},
                "counts of predictions, or sums of probabilities");
   flags.toggle("coarse", options.coarse, "the data's own coarse labels instead of a clustering");
-  flags.group("Data");
+  flags.group("Data and output");
   add_data_flags(flags, options.format, options.labels);
-  flags.group("Run");
-  add_machine_flags(flags, options.machine);
   add_json_flag(flags, options.json);
+  add_machine_flags(flags, options.machine);
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
   if (options.output.empty()) throw UsageError("--output FILE is needed: where the super-classes go");
   if (options.experts == 0 && !options.coarse)

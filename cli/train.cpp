@@ -14,8 +14,7 @@ namespace vmoe {
 namespace {
 
 void add_optimiser_flags(Flags& flags, TrainOptions& o) {
-  flags.group("Optimisation (AdamW)",
-              "warm-up, then half a cosine down to --min-lr; --accumulate: parts of a batch");
+  flags.group("Optimisation (AdamW)", "warm-up, then half a cosine down to --min-lr");
   flags.add("batch-size", o.batch_size, at_least(1), "images between two updates", "suits the data");
   flags.add("epochs", o.epochs, between(1, 100000), "times through the training set; the schedule follows it",
             "suits the data");
@@ -31,8 +30,7 @@ void add_optimiser_flags(Flags& flags, TrainOptions& o) {
 }
 
 void add_augment_flags(Flags& flags, TrainOptions& o) {
-  flags.group("Data",
-              "changes to training images; pad: images of one size, resized: of many; flip: colour images");
+  flags.group("Data", "crop, flip (colour images), mixup and cutmix change training images");
   add_data_flags(flags, o.format, o.labels);
   flags.add("holdout", o.holdout, between(0, 0.9),
             "share of the training images that chooses the best epoch");
@@ -52,12 +50,11 @@ void add_run_flags(Flags& flags, TrainOptions& o, Machine& machine, bool& json) 
   flags.toggle("resume", o.resume, "continue the run in --output; give its own flags again");
   flags.toggle("overwrite", o.overwrite, "replace the run in --output");
   flags.add("seed", o.seed, at_least(0), "of start weights, order and augmentation");
-  flags.add("lanes", o.lanes, between(1, 4096),
-            "parts of a batch that threads take; fixes the order of sums");
   flags.add("max-steps", o.max_steps, at_least(1), "stop after this many updates in all", "never early");
   flags.add("save-every", o.save_every, at_least(0), "seconds between checkpoints, besides every epoch");
-  add_machine_flags(flags, machine);
   add_json_flag(flags, json);
+  add_machine_flags(flags, machine);
+  flags.add("lanes", o.lanes, between(1, 4096), "parts of a batch; they fix the order of sums");
 }
 
 /// runs/NAME, NAME being that of the recipe, the model or the data.
