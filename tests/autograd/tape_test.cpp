@@ -109,6 +109,7 @@ TEST_CASE("a tape for inference records nothing and computes the same bytes as a
   CHECK_FALSE(inference.recording());
   CHECK(training.wants_grad(a));
   CHECK_FALSE(inference.wants_grad(b));
+  CHECK_FALSE(inference.wants_grad(inference.parameter(model.weight)));
   CHECK(std::memcmp(training.value(a).data, inference.value(b).data, sizeof(real)) == 0);
   CHECK(inference_arena.used() < training_arena.used());
 }

@@ -149,11 +149,12 @@ TEST_CASE("gamma numbers are positive with mean and variance equal to the shape,
 }
 
 TEST_CASE("beta numbers lie in [0, 1] with the mean and variance of the beta distribution") {
-  for (const auto& [a, b] :
-       {std::pair{0.8, 0.8}, std::pair{1.0, 1.0}, std::pair{2.0, 5.0}, std::pair{0.2, 0.2}}) {
+  for (const std::pair<double, double>& parameters :
+       {std::pair{0.8, 0.8}, {1.0, 1.0}, {2.0, 5.0}, {0.2, 0.2}}) {
+    const double a = parameters.first, b = parameters.second;
     CAPTURE(a);
     Random random(7, Stream::test);
-    const Moments m = moments(kDraws, [&, a = a, b = b] {
+    const Moments m = moments(kDraws, [&] {
       const double x = random.beta(a, b);
       REQUIRE(x >= 0);
       REQUIRE(x <= 1);
