@@ -228,6 +228,41 @@ TEST_CASE("scans times pixels above 2^31 are refused before they are walked") {
   refusal(file + ByteVector{0xFF, 0xD9}, "too many scans");
 }
 
+TEST_CASE("coefficients that run over the end of a block or band are refused") {
+  // One 8 x 8 block. DC: symbol 0; AC: symbol 0xF1 (15 zeros, then a value of one bit); each code is the bit
+  // 0.
+  ByteVector one_symbol(17, 0);
+  one_symbol[1] = 1;
+  ByteVector ac = one_symbol;
+  ac[0] = 0x10;
+  const ByteVector tables = ByteVector{0xFF, 0xD8} + jpeg_segment(0xDB, ByteVector(65, 1)) +
+                            jpeg_segment(0xC4, one_symbol + ByteVector{0}) +
+                            jpeg_segment(0xC4, ac + ByteVector{0xF1});
+  const ByteVector frame{8, 0, 8, 0, 8, 1, 1, 0x11, 1};
+  const ByteVector end = ByteVector(4, 0) + ByteVector{0xFF, 0xD9};
+  refusal(tables + jpeg_segment(0xC0, frame) + jpeg_segment(0xDA, {1, 1, 0, 0, 63, 0}) + end, "run over");
+  refusal(tables + jpeg_segment(0xC2, frame) + jpeg_segment(0xDA, {1, 1, 0, 0, 0, 0}) + ByteVector{0} +
+              jpeg_segment(0xDA, {1, 1, 0, 1, 5, 0}) + end,
+          "run over");
+}
+
+TEST_CASE("a progressive scan that comes twice is refused") {
+  // One 8 x 8 block; every code is the bit 0 and means symbol 0 (DC: no difference, AC: end of band).
+  ByteVector dc(17, 0);
+  dc[1] = 1;
+  ByteVector ac = dc;
+  ac[0] = 0x10;
+  const ByteVector start = ByteVector{0xFF, 0xD8} + jpeg_segment(0xDB, ByteVector(65, 1)) +
+                           jpeg_segment(0xC4, dc + ByteVector{0}) + jpeg_segment(0xC4, ac + ByteVector{0}) +
+                           jpeg_segment(0xC2, {8, 0, 8, 0, 8, 1, 1, 0x11, 1}) +
+                           jpeg_segment(0xDA, {1, 1, 0, 0, 0, 0}) + ByteVector{0};
+  const ByteVector scan = jpeg_segment(0xDA, {1, 1, 0, 1, 63, 0}) + ByteVector{0};
+  const ByteVector end{0xFF, 0xD9};
+  ImageScratch scratch;
+  CHECK(decode_image(start + scan + end, "test", scratch).pixels[0] == 128);
+  refusal(start + scan + scan + end, "scan 3 repeats");
+}
+
 TEST_CASE("an impossible progression is refused") {
   const ByteVector file = progressive();
   const size_t scan = find_marker(file, 0xDA, 1);  // AC coefficients of one component

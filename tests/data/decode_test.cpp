@@ -133,6 +133,12 @@ TEST_CASE("an RGBA PNG is put on white") {
         ByteVector{10, 20, 30, 255, 255, 255, 127, 177, 227});
 }
 
+TEST_CASE("transparency is rounded, not cut off") {
+  ImageScratch scratch;
+  // (10 * 200 + 255 * 55) / 255 = 62.8
+  CHECK(pixels_of(png(png_header(1, 1, 8, 4), {0, 10, 200}), scratch, 1, 1, 1) == ByteVector{63});
+}
+
 TEST_CASE("a grey PNG with alpha is put on white") {
   ImageScratch scratch;
   CHECK(pixels_of(png(png_header(3, 1, 8, 4), {0, 50, 255, 50, 0, 0, 128}), scratch, 3, 1, 1) ==
@@ -162,11 +168,12 @@ TEST_CASE("a palette PNG with transparency is put on white") {
         ByteVector{255, 255, 255, 40, 50, 60});
 }
 
-TEST_CASE("a colour beyond the end of a palette is black, always") {
+TEST_CASE("a colour beyond the end of a palette is black, whatever was decoded before") {
   ImageScratch scratch;
-  const ByteVector palette = png_chunk("PLTE", {1, 2, 3});
+  const ByteVector one_colour = png_chunk("PLTE", {1, 2, 3}), full = png_chunk("PLTE", ByteVector(768, 77));
   for (int i = 0; i < 3; ++i) {
-    CHECK(pixels_of(png(png_header(2, 1, 8, 3), {0, 0, 200}, palette), scratch, 2, 1, 3) ==
+    CHECK(pixels_of(png(png_header(2, 1, 8, 3), {0, 0, 200}, full), scratch, 2, 1, 3) == ByteVector(6, 77));
+    CHECK(pixels_of(png(png_header(2, 1, 8, 3), {0, 0, 200}, one_colour), scratch, 2, 1, 3) ==
           ByteVector{1, 2, 3, 0, 0, 0});
   }
 }

@@ -58,6 +58,10 @@ TEST_CASE("the split depends on its seed and on nothing else") {
   CHECK(split_holdout(labels, 2, 0.2, 1).holdout != split_holdout(labels, 2, 0.2, 0).holdout);
 }
 
+TEST_CASE("the split is the same in every version: model files refer to it") {
+  CHECK(split_holdout(labels_of({10, 10}), 2, 0.2).holdout == std::vector<int64_t>{1, 8, 14, 17});
+}
+
 TEST_CASE("a hold-out outside [0, 1) is wrong usage") {
   for (const double fraction : {-0.1, 1.0, 2.0, 0.0 / 0.0}) {
     error_of<UsageError>([&] { split_holdout({0, 1}, 2, fraction); }, "at least 0 and below 1");
