@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "autograd/ops.h"
@@ -243,6 +244,23 @@ TEST_CASE("max_pool ignores the padding, and ties go to the first place in row o
   s.tape.backward(sum(s.tape, y));
   const Tensor d = s.tape.grad(v);
   CHECK(std::vector<real>(d.begin(), d.end()) == std::vector<real>{1, 0, 0, 0});
+}
+
+TEST_CASE("max_pool of -infinity alone still has a place for its gradient, and NaN is not lost") {
+  const real infinity = std::numeric_limits<real>::infinity(), nan = std::numeric_limits<real>::quiet_NaN();
+  Sheet s;
+  std::vector<real> x = {-infinity, -infinity, 3, nan};  // two images of 2 x 1
+  const Var v = s.leaf(x, {2, 2, 1});
+  const Var y = max_pool(s.tape, v, {2, 1, 2, 1, 1});
+  REQUIRE(to_string(s[y].shape) == "[2, 6, 1]");
+  s.tape.backward(sum(s.tape, y));
+  const Tensor d = s.tape.grad(v);
+  CHECK(s[y][2] == -infinity);
+  CHECK(std::isnan(s[y][8]));
+  double total = 0;
+  for (const real number : d) total += number;
+  CHECK(total == 12);  // every window has given its gradient to a pixel of its image
+  CHECK(d[0] + d[1] == 6);
 }
 
 TEST_CASE("relu and both forms of GELU have their known values") {
