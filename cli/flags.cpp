@@ -26,7 +26,7 @@ void Flags::push(Flag flag) {
 
 void Flags::text(const std::string& name, std::string& target, const std::string& meta,
                  const std::string& help, const std::string& shown) {
-  Flag flag{name, meta, help, shown.empty() ? target : shown, ValueKind::text, "text", {}};
+  Flag flag{name, meta, help, shown.empty() ? target : shown, ValueKind::text, "text that is not empty", {}};
   flag.read = [&target](const std::string& text) {
     target = text;
     return !text.empty();
@@ -78,6 +78,17 @@ void refuse_unknown(const std::vector<std::string>& rest, const std::string& com
 
 }  // namespace
 
+// CLI11's messages start with the flag: "--lr: 1 required TEXT missing", "json was given a disallowed ...".
+std::string Flags::explain(const std::string& message) const {
+  const std::string name = message.substr(0, message.find_first_of(": "));
+  for (const Flag& flag : flags_) {
+    if (name == "--" + flag.name) return name + " lacks its value; it must be " + flag.right;
+    if (name == flag.name) return "--" + name + " takes no value";
+    if (name == "no-" + flag.name) return "--" + name + " takes no value";
+  }
+  return printable(message);
+}
+
 Flags::Given Flags::split(Arguments arguments) const {
   Given given;
   given.values.resize(flags_.size());
@@ -105,13 +116,7 @@ Flags::Given Flags::split(Arguments arguments) const {
   try {
     app.parse(reversed);
   } catch (const CLI::ParseError& error) {
-    const std::string line = error.what();
-    const std::string name = line.substr(0, line.find(':'));
-    for (const Flag& flag : flags_) {
-      if (name != "--" + flag.name) continue;
-      throw UsageError(name + " lacks its value; it must be " + flag.right);
-    }
-    throw UsageError(printable(line));
+    throw UsageError(explain(error.what()));
   }
   refuse_unknown(app.remaining(), purpose_.command, names());
   return given;
@@ -141,7 +146,7 @@ void Flags::apply_recipe(const std::string& path) {
       if (entry.kind != ValueKind::text)
         throw UsageError(where + "'" + entry.key + "' must be text in quotes");
       arguments_[place].take(entry.text);
-      arguments_[place].required = false;
+      arguments_[place].taken = true;
       continue;
     }
     Flag& flag = *std::find_if(flags_.begin(), flags_.end(), [&](const Flag& f) { return f.name == *key; });
@@ -164,11 +169,11 @@ void Flags::take_arguments(const std::vector<std::string>& given) {
     }
     Argument& argument = arguments_[place];
     argument.take(text);
-    argument.required = false;
+    argument.taken = true;
     if (!argument.repeats) ++place;
   }
   for (const Argument& argument : arguments_) {
-    if (!argument.required) continue;
+    if (argument.taken || !argument.required) continue;
     throw UsageError("vmoe " + purpose_.command + " needs " + argument.name + ": " + argument.help +
                      " (vmoe " + purpose_.command + " --help shows an example)");
   }

@@ -84,6 +84,7 @@ class Flags {
     std::string name, help;
     bool required, repeats;
     std::function<void(const std::string&)> take;
+    bool taken = false;
   };
   struct Group {
     std::string title, note;
@@ -93,6 +94,7 @@ class Flags {
   void push(Flag flag);
   std::vector<std::string> names() const;
   Given split(Arguments arguments) const;
+  std::string explain(const std::string& message) const;
   void apply_recipe(const std::string& path);
   void set(Flag& flag, const std::string& text, const std::string& where);
   void take_arguments(const std::vector<std::string>& given);

@@ -1,6 +1,7 @@
 // The program `vmoe`.
 
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -9,9 +10,21 @@
 
 #include "cli/program.h"
 
+namespace {
+
+// Width of the terminal that standard error is, 80 if it does not say; 0 if it is none.
+int terminal_columns() {
+  if (isatty(STDERR_FILENO) != 1) return 0;
+  winsize size{};
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 80;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of `write`, said in one line like a full disk
   const std::vector<std::string> arguments(argv + (argc > 0), argv + argc);
-  vmoe::Streams streams{std::cin, std::cout, std::cerr, isatty(STDERR_FILENO) == 1};
+  vmoe::Streams streams{std::cin, std::cout, std::cerr, terminal_columns()};
   return vmoe::run_program(arguments, streams);
 }

@@ -75,13 +75,13 @@ class PredictionList {
     } catch (const Error& error) {
       if (error.code() != ExitCode::input && error.code() != ExitCode::io) throw;
       streams_.err << "vmoe: " << error.what() << std::endl;
-      // A bad image outweighs one that is not there.
       if (worst_ != ExitCode::input) worst_ = error.code();
     }
   }
+  /// 3 if an image was bad; also if one could not be read, but others could.
   ExitCode finish() {
     if (json_) streams_.out << (count_ > 0 ? "\n]}\n" : "]}\n");
-    return worst_;
+    return worst_ == ExitCode::io && count_ > 0 ? ExitCode::input : worst_;
   }
 
  private:

@@ -76,7 +76,7 @@ ExitCode dispatch(Arguments arguments, Streams& streams) {
   if (arguments[0].starts_with('-')) {
     const std::vector<std::string> known = {"--help", "--version"};
     throw UsageError("unknown flag '" + printable(arguments[0]) + "'" + did_you_mean(arguments[0], known) +
-                     "; a command comes first, such as: vmoe train synthetic");
+                     " (a command comes first, such as: vmoe train synthetic)");
   }
   return find_command(arguments[0]).run(arguments.subspan(1), streams);
 }

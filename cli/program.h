@@ -14,7 +14,7 @@ struct Streams {
   std::istream& in;
   std::ostream& out;
   std::ostream& err;
-  bool terminal = false;  // err is one: progress bars are drawn
+  int columns = 0;  // of the terminal that err is, where progress bars are drawn; 0: it is none
 };
 
 /// Runs `vmoe ARGUMENTS` and returns its exit code (see ExitCode). Any error ends as one line on `err`.

@@ -12,7 +12,7 @@ ProgressBar::~ProgressBar() {
 }
 
 std::string ProgressBar::bar(const Progress& p) {
-  constexpr int kCells = 20;
+  constexpr int kCells = 10;
   const double share = p.steps > 0 ? static_cast<double>(p.step) / static_cast<double>(p.steps) : 0;
   const int full = std::clamp(static_cast<int>(share * kCells), 0, kCells);
   return "epoch " + std::to_string(p.epoch) + "/" + std::to_string(p.epochs) + " [" +
@@ -33,8 +33,11 @@ std::string ProgressBar::epoch_line(const Progress& p) {
 
 void ProgressBar::show(const Progress& progress) {
   if (progress.epoch_ended) return say(epoch_line(progress));
-  if (!terminal_) return;
-  std::string line = bar(progress);
+  const auto now = std::chrono::steady_clock::now();
+  if (columns_ == 0 || now - drawn_at_ < std::chrono::milliseconds(100)) return;
+  drawn_at_ = now;
+  // A line that reached the last column would wrap, and could not be drawn over.
+  std::string line = bar(progress).substr(0, static_cast<size_t>(columns_ - 1));
   const size_t length = line.size();
   if (length < drawn_) line += std::string(drawn_ - length, ' ');
   err_ << '\r' << line << std::flush;

@@ -121,7 +121,7 @@ ExitCode train_command(Arguments arguments, Streams& streams) {
   options.threads = machine.threads;
   if (options.output.empty()) options.output = default_output(options, flags.recipe_path());
   const InterruptWatch watch;
-  ProgressBar bar(streams.err, streams.terminal);
+  ProgressBar bar(streams.err, streams.columns);
   const RunSummary summary =
       train(options, {.announce = [&](const std::string& line) { bar.say(line); },
                       .progress = [&](const Progress& progress) { bar.show(progress); },

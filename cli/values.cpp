@@ -45,7 +45,9 @@ std::optional<bool> read_yes_no(std::string_view text) {
 
 std::string to_text(double number) {
   char buffer[32];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, number).ptr;
+  const bool whole = number == std::floor(number) && std::abs(number) < 1e15;
+  const auto end = whole ? std::to_chars(buffer, buffer + sizeof buffer, static_cast<int64_t>(number)).ptr
+                         : std::to_chars(buffer, buffer + sizeof buffer, number).ptr;
   return std::string(buffer, end);
 }
 

@@ -42,7 +42,7 @@ std::optional<double> read_number(std::string_view text);
 /// "true" or "false".
 std::optional<bool> read_yes_no(std::string_view text);
 
-/// Shortest decimal that reads back as the same number.
+/// Shortest decimal that reads back as the same number; whole ones below 10^15 without an exponent.
 std::string to_text(double number);
 /// The start of a text that came from outside, control characters replaced, fit for an error line.
 std::string printable(std::string_view text);
