@@ -71,7 +71,6 @@ TEST_CASE("a padded crop shows the image at every shift, and black beside it") {
 
 TEST_CASE("a padded crop of an oblong image reaches all of it") {
   const ByteVector pixels(40 * 8, 200);
-  std::set<int64_t> black;
   ImageScratch scratch;
   for (uint32_t i = 0; i < 100; ++i) {
     ImageScratch::Frame frame(scratch);
