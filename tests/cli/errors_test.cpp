@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "tests/cli/program.h"
+#include "tests/support/fixture.h"
 #include "tests/support/temporary_folder.h"
+#include "train/version.h"
 
 using namespace vmoe::testing;
 namespace fs = std::filesystem;
@@ -141,14 +144,62 @@ TEST_CASE("an instruction set that the machine lacks is an error that lists what
   check_error({"bench", "signature", "--isa", "sse9"}, 2, {"sse9"});
 }
 
-TEST_CASE("help starts with a sentence and an example, and fits a screen or two") {
+TEST_CASE("help starts with a sentence and an example, and fits a screen") {
   for (const char* command : {"train", "eval", "predict", "superclass", "info", "data", "bench"}) {
     CAPTURE(command);
     const Outcome outcome = vmoe::testing::vmoe({command, "--help"});
     CHECK(outcome.code == 0);
     CHECK(outcome.out.find(std::string("\n\n  vmoe ") + command) < 200);
-    CHECK(outcome.out.find("Exit codes") != std::string::npos);
-    CHECK(std::count(outcome.out.begin(), outcome.out.end(), '\n') <= 60);
+    CHECK(outcome.out.find("Exit codes", outcome.out.size() - 110) != std::string::npos);
+    CHECK(std::count(outcome.out.begin(), outcome.out.end(), '\n') <= 45);
+    size_t widest = 0;
+    std::istringstream lines(outcome.out);
+    for (std::string line; std::getline(lines, line);) widest = std::max(widest, line.size());
+    CHECK(widest <= 100);
     CHECK(vmoe::testing::vmoe({"help", command}).out == outcome.out);
+  }
+}
+
+TEST_CASE("the program alone lists its commands, and tells its version") {
+  const Outcome alone = vmoe::testing::vmoe({});
+  CHECK(alone.code == 0);
+  for (const char* command : {"train", "eval", "predict", "superclass", "info", "data", "bench"}) {
+    CHECK(alone.out.find(std::string("\n  ") + command + " ") != std::string::npos);
+  }
+  CHECK(vmoe::testing::vmoe({"--help"}).out == alone.out);
+  CHECK(vmoe::testing::vmoe({"help"}).out == alone.out);
+  CHECK(vmoe::testing::vmoe({"--version"}).out == std::string("vmoe ") + vmoe::kVersion + "\n");
+  check_error({"help", "trian"}, 2, {"unknown command 'trian'", "did you mean 'train'"});
+}
+
+TEST_CASE("a standard output that takes no more is an error, not silence") {
+  std::istringstream in;
+  std::ostringstream err;
+  std::ofstream full("/dev/full");
+  if (!full) {
+    MESSAGE("skipped: this system has no /dev/full");
+    return;
+  }
+  vmoe::Streams streams{in, full, err};
+  const std::vector<std::string> arguments = {"info"};
+  CHECK(vmoe::run_program(arguments, streams) == 4);
+  CHECK(err.str().find("standard output") != std::string::npos);
+}
+
+TEST_CASE("flags that something else needs are asked for by name") {
+  check_error({"superclass", "m", kTinyData, "--output", "s.json"}, 2, {"--experts"});
+  check_error({"superclass", "m", kTinyData, "--experts", "2"}, 2, {"--output"});
+  check_error({"train", kTinyData, "--router", "image"}, 2, {"--experts"});
+  check_error({"train", kTinyData, "--resume", "--overwrite"}, 2, {"--resume", "--overwrite"});
+  check_error({"bench", "signatur"}, 2, {"did you mean 'signature'"});
+  check_error({"info", "cifra128"}, 2, {"did you mean 'cifar128'"});
+}
+
+TEST_CASE("every recipe of the project is one that train understands") {
+  const fs::path folder = fixture_path("ops").parent_path().parent_path().parent_path() / "recipes";
+  for (const auto& recipe : fs::directory_iterator(folder)) {
+    CAPTURE(recipe.path().string());
+    // The data is looked for after the recipe was read, so an error of the recipe would come first.
+    check_error({"train", "no/such/data", "-c", recipe.path().string()}, 4, {"no/such/data"});
   }
 }

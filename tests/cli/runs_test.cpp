@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tensor/random.h"
 #include "tests/cli/program.h"
@@ -72,7 +73,13 @@ TEST_CASE("a dense baseline, its super-classes and a Mobile V-MoE, from training
   for (const char* key : {"top1", "top5", "loss", "images_per_second"}) CHECK(eval[key].is_number());
   CHECK((eval["top1"] >= 0 && eval["top1"] <= 1));
 
+  int64_t load = 0;
+  for (const Json& images : eval["expert_load"]) load += images.get<int64_t>();
+  CHECK(load == 16);
+
   const Json info = json_of({"info", moe});
+  const auto names = info["experts"].get<std::vector<std::string>>();  // what each expert is for
+  REQUIRE(names.size() == 2);
   CHECK(info["params"] > info["active_params"]);
   CHECK(info["flops"] > 0);
   CHECK(info["config"]["moe"]["experts"] == 2);
@@ -84,7 +91,12 @@ TEST_CASE("a dense baseline, its super-classes and a Mobile V-MoE, from training
     CHECK(p["top"].size() == 2);
     CHECK(p["top"][0]["prob"] >= p["top"][1]["prob"]);
     CHECK(p["top"][0]["class"].is_string());
-    CHECK(p["experts"].size() == 1);
+    CHECK(p["top"][0]["index"].is_number_integer());
+    REQUIRE(p["experts"].size() == 1);
+    const int expert = p["experts"][0]["index"];
+    CHECK((expert == 0 || expert == 1));
+    CHECK((p["experts"][0]["gate"] > 0 && p["experts"][0]["gate"] <= 1));
+    CHECK(p["experts"][0]["name"] == names[static_cast<size_t>(expert)]);
     CHECK(p["ms"] > 0);
   }
 }
@@ -200,4 +212,29 @@ TEST_CASE("benchmarks print the documented figures") {
   const Json infer = json_of({"bench", "infer", "--model", "fashion64", "--depth", "1", "--batch-size", "1",
                               "--seconds", "0.01", "--threads", "2"});
   CHECK(infer["images_per_second"] > 0);
+}
+
+TEST_CASE("Ctrl-C ends a run with a whole checkpoint and exit code 130, and it can be continued") {
+  const TemporaryFolder folder;
+  const std::vector<std::string> settings = {"--threads", "1", "--epochs", "100"};
+  succeed(train_command((folder / "whole").string(), settings));
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    std::thread([] {
+      struct sigaction now {};
+      do sigaction(SIGINT, nullptr, &now);
+      while (now.sa_handler == SIG_DFL);  // until the run listens
+      kill(getpid(), SIGINT);
+    }).detach();
+    _exit(vmoe::testing::vmoe(train_command((folder / "stopped").string(), settings)).code);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 130);
+  auto again = settings;
+  again.push_back("--resume");
+  succeed(train_command((folder / "stopped").string(), again));
+  check_same_run(folder / "whole", folder / "stopped");
 }
