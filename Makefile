@@ -128,6 +128,8 @@ $(BUILD)/tests/$(1)_tests: $(BUILD)/tests/main.o $(call to_objects,$(wildcard te
 endef
 $(foreach f,$(FOLDERS) tools,$(eval $(call test_program,$(f))))
 
+# Tests spend their time in the library; their own code is compiled quickly.
+$(BUILD)/tests/%.o: compile += $(OPT:-O3=-O1)
 $(BUILD)/%.o: %.cpp $(BUILD)/settings
 	$(call say,compile,$<)$(compile) -c -o $@ $<
 
