@@ -221,6 +221,7 @@ TEST_CASE("Ctrl-C ends a run with a whole checkpoint and exit code 130, and it c
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
+    signal(SIGINT, SIG_DFL);  // not the test framework's handler
     std::thread([] {
       struct sigaction now {};
       do sigaction(SIGINT, nullptr, &now);
