@@ -8,6 +8,7 @@
 namespace vmoe {
 
 ProgressBar::~ProgressBar() {
+  say_warnings();
   erase();
 }
 
@@ -32,6 +33,7 @@ std::string ProgressBar::epoch_line(const Progress& p) {
 }
 
 void ProgressBar::show(const Progress& progress) {
+  say_warnings();
   if (progress.epoch_ended) return say(epoch_line(progress));
   const auto now = std::chrono::steady_clock::now();
   if (columns_ == 0 || now - drawn_at_ < std::chrono::milliseconds(100)) return;
@@ -47,6 +49,16 @@ void ProgressBar::show(const Progress& progress) {
 void ProgressBar::say(const std::string& line) {
   erase();
   err_ << line << '\n' << std::flush;
+}
+
+void ProgressBar::warn(const std::string& line) {
+  warnings_.push_back(line);
+  if (columns_ > 0) say_warnings();
+}
+
+void ProgressBar::say_warnings() {
+  for (const std::string& line : warnings_) say("warning: " + line);
+  warnings_.clear();
 }
 
 void ProgressBar::erase() {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <iosfwd>
 #include <string>
+#include <vector>
 
 #include "train/run.h"
 
@@ -21,6 +22,9 @@ class ProgressBar {
   void show(const Progress& progress);
   /// A line of its own, above the bar.
   void say(const std::string& line);
+  /// The same for "warning: LINE"; off a terminal it waits for the first `show`, so that a log has one line
+  /// before the first step.
+  void warn(const std::string& line);
 
   /// The bar, one line: "epoch 2/10 [====      ] 45 %  loss 1.234  acc 56.7 %  1234 img/s  3 min 05 s left".
   static std::string bar(const Progress& progress);
@@ -29,10 +33,12 @@ class ProgressBar {
 
  private:
   void erase();
+  void say_warnings();
 
   std::ostream& err_;
   int columns_;
-  size_t drawn_ = 0;  // columns of the bar on the screen
+  std::vector<std::string> warnings_;  // not said yet
+  size_t drawn_ = 0;                   // columns of the bar on the screen
   std::chrono::steady_clock::time_point drawn_at_{};
 };
 

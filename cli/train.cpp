@@ -125,7 +125,7 @@ ExitCode train_command(Arguments arguments, Streams& streams) {
   const RunSummary summary =
       train(options, {.announce = [&](const std::string& line) { bar.say(line); },
                       .progress = [&](const Progress& progress) { bar.show(progress); },
-                      .warn = [&](const std::string& line) { bar.say("warning: " + line); },
+                      .warn = [&](const std::string& line) { bar.warn(line); },
                       .interrupted = [&] { return watch.interrupted(); }});
   bar.say(to_text(summary));
   if (json) print_json(streams.out, to_json(summary, options.output));

@@ -92,3 +92,17 @@ TEST_CASE("off a terminal only epochs are reported, a line each") {
         "epoch 2/10  loss 1.2345  acc 56.70 %  hold-out acc 50.00 %  loss 1.5000  1234 img/s  3 min 05 s "
         "left\n");
 }
+
+TEST_CASE("off a terminal warnings wait until the run has made a step, but are never lost") {
+  std::ostringstream err;
+  {
+    ProgressBar bar(err, 0);
+    bar.warn("odd");
+    bar.say("plan");
+    CHECK(err.str() == "plan\n");
+    bar.show(moment());
+    CHECK(err.str() == "plan\nwarning: odd\n");
+    bar.warn("strange");
+  }
+  CHECK(err.str() == "plan\nwarning: odd\nwarning: strange\n");
+}
