@@ -137,7 +137,9 @@ Drawing draw(const SyntheticSettings& settings, int label, Random& random) {
   const double brightness = random.uniform(0.6, 0.95);
   set_colour(hue, 0.8, brightness, d.light);
   set_colour(hue, 0.8, brightness * random.uniform(0.2, 0.7), d.dark);
-  set_colour(random.uniform(), random.uniform(0, 0.4), random.uniform(0.1, 0.9), d.paper);
+  const double paper_hue = random.uniform();
+  const double paper_saturation = random.uniform(0, 0.4);
+  set_colour(paper_hue, paper_saturation, random.uniform(0.1, 0.9), d.paper);
   return d;
 }
 
@@ -156,7 +158,8 @@ void render(const SyntheticSettings& settings, int label, Random& random, uint8_
       const double u = d.cosine * x - d.sine * y, v = d.sine * x + d.cosine * y;
       const double inside = std::clamp(0.5 - outline(family, u, v) * d.scale, 0.0, 1.0);
       const double mix = stripe(d.phase + (d.along * column + d.across * row) / d.period);
-      const uint32_t bits = random.bits(), more = random.bits();
+      const uint32_t bits = random.bits();
+      const uint32_t more = random.bits();
       for (int c = 0; c < 3; ++c) {
         const int uniform =
             static_cast<int>(bits >> 8 * c & 255) + static_cast<int>(more >> 8 * c & 255) - 255;

@@ -72,8 +72,12 @@ std::vector<double> planted_confusion(const Labels& group, double within, uint64
   std::vector<double> confusion(k * k);
   for (size_t a = 0; a < k; ++a) {
     for (size_t b = 0; b < k; ++b) {
-      const double rate = group[a] == group[b] ? within : 1;
-      confusion[a * k + b] = a == b ? 300 : std::floor(rate * random.uniform(0.5, 1.5) + random.uniform());
+      if (a == b) {
+        confusion[a * k + b] = 300;
+        continue;
+      }
+      const double rate = (group[a] == group[b] ? within : 1) * random.uniform(0.5, 1.5);
+      confusion[a * k + b] = std::floor(rate + random.uniform());
     }
   }
   return confusion;

@@ -143,6 +143,24 @@ Complaints check_elementary_functions(const std::string& path, const std::string
   return complaints;
 }
 
+Complaints check_order_of_draws(const std::string& path, const std::string& source) {
+  static const std::regex kDraw(R"re(\brandom\.\w+\s*\()re");
+  const std::string text = strip(source);
+  Complaints complaints;
+  size_t earlier = std::string::npos;
+  for (std::sregex_iterator it(text.begin(), text.end(), kDraw), end; it != end; ++it) {
+    const auto here = static_cast<size_t>(it->position());
+    // What ends a full expression, or orders what stands before it and after it.
+    const bool apart = earlier == std::string::npos || text.find_first_of(";{}?", earlier) < here;
+    if (!apart) {
+      complaints.push_back(at(path, line_of(text, here)) +
+                           "a second draw in one expression; draw into a variable first");
+    }
+    earlier = here;
+  }
+  return complaints;
+}
+
 std::vector<std::string> declared_ops(const std::string& header) {
   static const std::regex kOp(R"re(^Var\s+(\w+)\s*\(\s*Tape\s*&)re", std::regex::multiline);
   const std::string text = strip(header);

@@ -26,6 +26,10 @@ Complaints check_elementary_functions(const std::string& path, const std::string
 /// The fast kernels have their own elementary functions, and tensor/math.cpp is where ours are made.
 bool is_exempt_from_elementary_check(const std::string& path);
 
+/// Draws from a generator called `random` that share an expression with an earlier draw: compilers evaluate
+/// arguments and operands in orders of their own, so the numbers would differ from one to the next.
+Complaints check_order_of_draws(const std::string& path, const std::string& source);
+
 /// The ops that a header declares: lines that begin "Var NAME(Tape&".
 std::vector<std::string> declared_ops(const std::string& header);
 /// Which of `ops` has no row in the op table, i.e. does not occur as a string literal in `table`.

@@ -82,6 +82,26 @@ TEST_CASE("the elementary function check complains about a planted violation") {
   CHECK(check_elementary_functions("a.cpp", "// one\n\ny = exp(x);\n").at(0).starts_with("a.cpp:3: exp()"));
 }
 
+TEST_CASE("no expression draws two random numbers, whose order the compiler would choose") {
+  for (const std::string& file : source_files(kLibrary)) {
+    require_none(check_order_of_draws(file, read_text(repository() / file)));
+  }
+}
+
+TEST_CASE("the order of draws check complains about a planted violation") {
+  auto complaints = [](const std::string& line) { return check_order_of_draws("a.cpp", line).size(); };
+  CHECK(complaints("f(random.uniform(), random.uniform(0, 1));") == 1);
+  CHECK(complaints("y = random.below(3) +\n  random.below(4) * random.bits();") == 2);
+
+  CHECK(complaints("a = random.bits(); b = random.bits();") == 0);
+  CHECK(complaints("y = random.below(2) ? random.uniform() : 0;") == 0);
+  CHECK(complaints("// f(random.bits(), random.bits())\nwhile (random.below(2)) { random.bits(); }") == 0);
+
+  CHECK(check_order_of_draws("a.cpp", "f(random.bits(),\n  random.bits());")
+            .at(0)
+            .starts_with("a.cpp:2: a second"));
+}
+
 TEST_CASE("the signature's code is exempt from nothing but where its functions are made") {
   CHECK(is_exempt_from_elementary_check("tensor/kernels/vector_rows.h"));
   CHECK(is_exempt_from_elementary_check("tensor/math.cpp"));
