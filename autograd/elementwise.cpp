@@ -117,11 +117,10 @@ Var scale_images(Tape& tape, Var x, Var factor) {
 // y = max(x, 0)    dx += dy where x > 0
 Var relu(Tape& tape, Var x) {
   const Tensor X = tape.value(x), y = tape.allocate(X.shape);
-  const int64_t count = y.count();
-  for (int64_t i = 0; i < count; ++i) y.data[i] = X.data[i] < 0 ? real{0} : X.data[i];  // NaN stays NaN
+  kernels().relu(y.count(), X.data, y.data);
   return tape.record(y, {x}, [=](Tape& tape, Tensor dy) {
-    real* const dx = tape.grad(x).data;
-    for (int64_t i = 0; i < count; ++i) dx[i] += X.data[i] > 0 ? dy.data[i] : real{0};
+    const auto [dx, fresh] = tape.grad_target(x);
+    kernels().relu_backward(dy.count(), X.data, dy.data, dx.data, !fresh);
   });
 }
 

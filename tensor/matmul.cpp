@@ -13,6 +13,27 @@ namespace vmoe {
 
 #ifdef VMOE_USE_BLAS
 
+namespace {
+
+// Bytes of the vectors that OpenBLAS's kernels use on this processor. It knows processors by model, and one
+// that is newer than itself gets its oldest kernels, however wide the machine is.
+int blas_vector_bytes() {
+  static const int bytes = [] {
+    const std::string core = openblas_get_corename();
+    for (const char* wide : {"SkylakeX", "Cooperlake", "Sapphirerapids"}) {
+      if (core == wide) return 64;
+    }
+    return core == "Haswell" || core == "Zen" ? 32 : 16;
+  }();
+  return bytes;
+}
+
+}  // namespace
+
+bool blas_serves(const Kernels& k) {
+  return k.vector_bytes > 0 && k.vector_bytes <= blas_vector_bytes();
+}
+
 void hold_blas_to_one_thread() {
   openblas_set_num_threads(1);
 }
@@ -20,11 +41,16 @@ void hold_blas_to_one_thread() {
 std::string blas_description() {
   static const char* const kinds[] = {"serial", "pthreads", "OpenMP"};
   const int kind = openblas_get_parallel();
-  return std::string(openblas_get_config()) + ", " + openblas_get_corename() + " kernels, " +
+  return std::string(openblas_get_config()) + ", " + openblas_get_corename() + " kernels" +
+         (blas_serves(kernels()) ? "" : " (narrower than ours: not used)") + ", " +
          (kind >= 0 && kind < 3 ? kinds[kind] : "unknown threads") + ", held to 1 thread";
 }
 
 #else
+
+bool blas_serves(const Kernels&) {
+  return false;
+}
 
 void hold_blas_to_one_thread() {}
 
@@ -59,27 +85,21 @@ void add_weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, co
                          real* dw) {
   const Kernels& k = kernels();
 #ifdef VMOE_USE_BLAS
-  // Both factors change with every call, so packing cannot be shared: OpenBLAS was as fast or faster on every
-  // shape of our models (while the products with a packed weight are 8 to 30 % faster with the own kernel).
-  // The plain kernels stay without it, since they are the definition.
-  if (&k != available_kernels().front()) {
+  if (blas_serves(k)) {
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, rows, 1, dy, out, x, in, 1, dw, in);
     return;
   }
 #endif
   const Arena::Mark mark = arena.mark();
-  // dY is turned so that the kernel reads it along rows; 16 more numbers a row keep its rows off the same
-  // cache set.
-  const int64_t stride = rows + 16;
-  real* dy_turned = arena.allocate<real>(out * stride);
-  k.transpose(rows, out, dy, out, dy_turned, stride);
+  // dY is read along its columns as it lies: the numbers of one row that a block needs stand in one cache
+  // line.
   const real* packed = pack_in(arena, rows, in, x, in, 1);
   k.gemm({.m = out,
           .n = in,
           .k = rows,
-          .a = dy_turned,
-          .a_row = stride,
-          .a_column = 1,
+          .a = dy,
+          .a_row = 1,
+          .a_column = out,
           .b = packed,
           .c = dw,
           .c_row = in,

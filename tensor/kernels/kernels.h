@@ -31,6 +31,7 @@ struct AdamWStep {
 
 struct Kernels {
   const char* name;  // "plain", "baseline", "avx2", "avx512", "neon"
+  int vector_bytes;  // of the vectors it computes with; 0 for the plain loops
   int panel;         // columns of a packed panel
 
   /// Numbers that a packed k x n matrix takes: k times n rounded up to whole panels.
@@ -63,6 +64,10 @@ struct Kernels {
   /// dx (+)= ...; dgain, dbias (null without gain) are added to.
   void (*layer_norm_backward)(int64_t rows, int64_t n, const real* x, const real* gain, const real* mean,
                               const real* rstd, const real* dy, real* dx, bool add, real* dgain, real* dbias);
+
+  /// y[i] = max(x[i], 0), NaN stays NaN; dx (+)= dy where x > 0, else 0. y may be x.
+  void (*relu)(int64_t n, const real* x, real* y);
+  void (*relu_backward)(int64_t n, const real* x, const real* dy, real* dx, bool add);
 
   /// Exact GELU and its gradient: dx (+)= dy * gelu'(x). y may be x.
   void (*gelu)(int64_t n, const real* x, real* y);

@@ -113,6 +113,17 @@ void layer_norm_backward(int64_t rows, int64_t n, const real* x, const real* gai
   }
 }
 
+void relu(int64_t n, const real* x, real* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] < 0 ? real{0} : x[i];
+}
+
+void relu_backward(int64_t n, const real* x, const real* dy, real* dx, bool add) {
+  for (int64_t i = 0; i < n; ++i) {
+    const real d = x[i] > 0 ? dy[i] : real{0};
+    dx[i] = add ? dx[i] + d : d;
+  }
+}
+
 double normal_cdf(double x) {
   return 0.5 * (1 + math::erf(x * 0.70710678118654752440));
 }
@@ -184,6 +195,7 @@ void adamw(int64_t n, const AdamWStep& s, const real* gradient, real* w, real* m
 
 const Kernels kKernels_plain = {
     .name = "plain",
+    .vector_bytes = 0,
     .panel = kPanel,
     .pack = pack,
     .transpose = transpose,
@@ -197,6 +209,8 @@ const Kernels kKernels_plain = {
     .sum_of_squares = sum_of_squares,
     .layer_norm = layer_norm,
     .layer_norm_backward = layer_norm_backward,
+    .relu = relu,
+    .relu_backward = relu_backward,
     .gelu = gelu,
     .gelu_backward = gelu_backward,
     .gelu_tanh = gelu_tanh,

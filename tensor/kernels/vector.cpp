@@ -15,6 +15,7 @@ namespace vmoe {
 
 const Kernels VMOE_TABLE(VMOE_ISA) = {
     .name = VMOE_NAME(VMOE_ISA),
+    .vector_bytes = kVectorBytes,
     .panel = kPanel,
     .pack = pack,
     .transpose = transpose,
@@ -28,6 +29,8 @@ const Kernels VMOE_TABLE(VMOE_ISA) = {
     .sum_of_squares = sum_of_squares,
     .layer_norm = layer_norm,
     .layer_norm_backward = layer_norm_backward,
+    .relu = relu,
+    .relu_backward = relu_backward,
     .gelu = gelu,
     .gelu_backward = gelu_backward,
     .gelu_tanh = gelu_tanh,

@@ -73,8 +73,7 @@ double sum_of_squares(int64_t n, const float* x) {
   return result;
 }
 
-// --- layer norm
-// --------------------------------------------------------------------------------------------------
+// --- layer norm ---
 
 void layer_norm(int64_t rows, int64_t n, const float* x, const float* gain, const float* bias, float epsilon,
                 float* y, float* mean, float* rstd) {
@@ -131,8 +130,21 @@ void layer_norm_backward(int64_t rows, int64_t n, const float* x, const float* g
   }
 }
 
-// --- GELU
-// --------------------------------------------------------------------------------------------------------
+// --- ReLU, GELU ---
+
+void relu(int64_t n, const float* x, float* y) {
+  for_vectors(n, [=](auto get, auto put) {
+    const Vec v = get(x);
+    put(y, v < Vec{} ? Vec{} : v);
+  });
+}
+
+void relu_backward(int64_t n, const float* x, const float* dy, float* dx, bool add) {
+  for_vectors(n, [=](auto get, auto put) {
+    const Vec d = get(x) > Vec{} ? get(dy) : Vec{};
+    put(dx, add ? get(dx) + d : d);
+  });
+}
 
 void gelu(int64_t n, const float* x, float* y) {
   for_vectors(n, [=](auto get, auto put) {
@@ -168,8 +180,7 @@ void gelu_tanh_backward(int64_t n, const float* x, const float* dy, float* dx, b
   });
 }
 
-// --- softmax
-// -----------------------------------------------------------------------------------------------------
+// --- softmax ---
 
 void softmax_row(int64_t n, float factor, const float* x, float* y) {
   float most = factor * x[0];
@@ -200,8 +211,7 @@ void softmax_backward(int64_t rows, int64_t n, int64_t stride, float factor, con
   }
 }
 
-// --- AdamW
-// -------------------------------------------------------------------------------------------------------
+// --- AdamW ---
 
 inline Vec square_root(Vec x) {
   for (int i = 0; i < kWidth; ++i) x[i] = __builtin_sqrtf(x[i]);

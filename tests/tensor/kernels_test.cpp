@@ -123,6 +123,10 @@ TEST_CASE("an instruction set that the machine lacks is an error that lists what
   CHECK_THROWS_WITH_AS(use_kernels("sse9"), doctest::Contains("'sse9'; it has auto, plain"), UsageError);
 }
 
+TEST_CASE("ReLU and its gradient equal the plain loop, in every bit") {
+  check_unary(&Kernels::relu, -1, 1, 0);
+  check_backward(&Kernels::relu_backward, 0);
+}
 TEST_CASE("exact GELU of every instruction set equals the plain loop") {
   check_unary(&Kernels::gelu, -8, 8, 4e-7);
   check_unary(&Kernels::gelu, -100, 100, 4e-7);
@@ -241,6 +245,8 @@ TEST_CASE("NaN in a row comes out of every kernel as NaN") {
     table->gelu(40, x.data(), y.data());
     CHECK(std::isnan(y[20]));
     table->gelu_tanh(40, x.data(), y.data());
+    CHECK(std::isnan(y[20]));
+    table->relu(40, x.data(), y.data());
     CHECK(std::isnan(y[20]));
     table->layer_norm(1, 40, x.data(), nullptr, nullptr, real{1e-5f}, y.data(), mean.data(), rstd.data());
     CHECK(std::isnan(y[0]));
