@@ -18,28 +18,6 @@ struct Head {
   real factor;  // 1 / sqrt(d)
 };
 
-// A factor of a product, with any strides: element (i, j) at data[i * row + j * column].
-struct Operand {
-  const real* data;
-  int64_t row, column;
-};
-
-// C [m, n] = A B, C with rows at distance c_row; `scratch` holds packed_size(k, n) numbers.
-void product(real* scratch, int64_t m, int64_t n, int64_t k, Operand a, Operand b, real* c, int64_t c_row) {
-  kernels().pack(k, n, b.data, b.row, b.column, scratch);
-  kernels().gemm({.m = m,
-                  .n = n,
-                  .k = k,
-                  .a = a.data,
-                  .a_row = a.row,
-                  .a_column = a.column,
-                  .b = scratch,
-                  .c = c,
-                  .c_row = c_row,
-                  .add = false,
-                  .bias = nullptr});
-}
-
 // Numbers that the largest packed factor of a head takes.
 int64_t scratch_size(const Head& h) {
   return std::max(kernels().packed_size(h.size, h.tokens), kernels().packed_size(h.tokens, h.size));
@@ -48,9 +26,9 @@ int64_t scratch_size(const Head& h) {
 // P [T, T] = softmax(Q K^T / sqrt d);  Y = P V into y, rows at distance `y_row`.
 void forward(real* scratch, const Head& h, const real* q, const real* k, const real* v, real* p, real* y,
              int64_t y_row) {
-  product(scratch, h.tokens, h.tokens, h.size, {q, h.row, 1}, {k, 1, h.row}, p, h.tokens);
+  multiply_once(scratch, h.tokens, h.tokens, h.size, {q, h.row, 1}, {k, 1, h.row}, p, h.tokens, false);
   kernels().softmax(h.tokens, h.tokens, h.tokens, h.factor, p, p);
-  product(scratch, h.tokens, h.size, h.tokens, {p, h.tokens, 1}, {v, h.row, 1}, y, y_row);
+  multiply_once(scratch, h.tokens, h.size, h.tokens, {p, h.tokens, 1}, {v, h.row, 1}, y, y_row, false);
 }
 
 // dV = P^T dY;  dP = dY V^T;  dS = P (dP - <dP, P>) / sqrt d;  dQ = dS K;  dK = dS^T Q.
@@ -61,15 +39,13 @@ void backward(Arena& arena, const Head& h, const real* q, const real* k, const r
   const int64_t tokens = h.tokens;
   real* ds = arena.allocate<real>(tokens * tokens);
   real* scratch = arena.allocate<real>(scratch_size(h));
-  // A factor that is read down its columns is turned first: the kernel wants rows.
-  real* turned = arena.allocate<real>(tokens * tokens);
-  kernels().transpose(tokens, tokens, p, tokens, turned, tokens);
-  product(scratch, tokens, h.size, tokens, {turned, tokens, 1}, {dy, dy_row, 1}, dv, h.row);
-  product(scratch, tokens, tokens, h.size, {dy, dy_row, 1}, {v, 1, h.row}, ds, tokens);
+  const Matrix probabilities{p, tokens, 1}, dscores{ds, tokens, 1};
+  multiply_once(scratch, tokens, h.size, tokens, probabilities.transposed(), {dy, dy_row, 1}, dv, h.row,
+                false);
+  multiply_once(scratch, tokens, tokens, h.size, {dy, dy_row, 1}, {v, 1, h.row}, ds, tokens, false);
   kernels().softmax_backward(tokens, tokens, tokens, h.factor, p, ds, ds, false);
-  product(scratch, tokens, h.size, tokens, {ds, tokens, 1}, {k, h.row, 1}, dq, h.row);
-  kernels().transpose(tokens, tokens, ds, tokens, turned, tokens);
-  product(scratch, tokens, h.size, tokens, {turned, tokens, 1}, {q, h.row, 1}, dk, h.row);
+  multiply_once(scratch, tokens, h.size, tokens, dscores, {k, h.row, 1}, dq, h.row, false);
+  multiply_once(scratch, tokens, h.size, tokens, dscores.transposed(), {q, h.row, 1}, dk, h.row, false);
   arena.release(mark);
 }
 

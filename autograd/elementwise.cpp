@@ -23,6 +23,17 @@ int64_t per_image(const Tensor& x) {
   return x.dim(0) == 0 ? 0 : x.count() / x.dim(0);
 }
 
+// y = f(x)         dx += dy f'(x)
+Var activation(Tape& tape, Var x, void (*forward)(int64_t n, const real* x, real* y),
+               void (*backward)(int64_t n, const real* x, const real* dy, real* dx, bool add)) {
+  const Tensor X = tape.value(x), y = tape.allocate(X.shape);
+  forward(y.count(), X.data, y.data);
+  return tape.record(y, {x}, [=](Tape& tape, Tensor dy) {
+    const auto [dx, fresh] = tape.grad_target(x);
+    backward(dy.count(), X.data, dy.data, dx.data, !fresh);
+  });
+}
+
 }  // namespace
 
 // y = a + b        da += dy, db += dy
@@ -116,31 +127,18 @@ Var scale_images(Tape& tape, Var x, Var factor) {
 
 // y = max(x, 0)    dx += dy where x > 0
 Var relu(Tape& tape, Var x) {
-  const Tensor X = tape.value(x), y = tape.allocate(X.shape);
-  kernels().relu(y.count(), X.data, y.data);
-  return tape.record(y, {x}, [=](Tape& tape, Tensor dy) {
-    const auto [dx, fresh] = tape.grad_target(x);
-    kernels().relu_backward(dy.count(), X.data, dy.data, dx.data, !fresh);
-  });
+  return activation(tape, x, kernels().relu, kernels().relu_backward);
 }
 
 // y = x Phi(x)     dx += dy (Phi(x) + x phi(x))
 Var gelu(Tape& tape, Var x) {
-  const Tensor X = tape.value(x), y = tape.allocate(X.shape);
-  kernels().gelu(y.count(), X.data, y.data);
-  return tape.record(y, {x}, [=](Tape& tape, Tensor dy) {
-    const auto [dx, fresh] = tape.grad_target(x);
-    kernels().gelu_backward(dy.count(), X.data, dy.data, dx.data, !fresh);
-  });
+  return activation(tape, x, kernels().gelu, kernels().gelu_backward);
 }
 
+// y = x (1 + tanh(u)) / 2,  u = sqrt(2 / pi) (x + 0.044715 x^3)
+// dx += dy ((1 + tanh(u)) / 2 + x (1 - tanh(u)^2) u' / 2)
 Var gelu_tanh(Tape& tape, Var x) {
-  const Tensor X = tape.value(x), y = tape.allocate(X.shape);
-  kernels().gelu_tanh(y.count(), X.data, y.data);
-  return tape.record(y, {x}, [=](Tape& tape, Tensor dy) {
-    const auto [dx, fresh] = tape.grad_target(x);
-    kernels().gelu_tanh_backward(dy.count(), X.data, dy.data, dx.data, !fresh);
-  });
+  return activation(tape, x, kernels().gelu_tanh, kernels().gelu_tanh_backward);
 }
 
 Var reshape(Tape& tape, Var x, const Shape& shape) {

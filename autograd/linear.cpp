@@ -10,13 +10,13 @@ namespace {
 // W [O, I] in panels for y = x W^T: the shared copy, or packed here for a weight that is not a parameter.
 const real* forward_panels(Tape& tape, Var weight, int64_t out, int64_t in) {
   if (const PackedWeight* packed = tape.packed(weight)) return packed->forward;
-  return pack_in(tape.arena(), in, out, tape.value(weight).data, 1, in);
+  return pack_in(tape.arena(), in, out, {tape.value(weight).data, 1, in});
 }
 
 const real* backward_panels(Tape& tape, Var weight, int64_t out, int64_t in) {
   const PackedWeight* packed = tape.packed(weight);
   if (packed && packed->backward) return packed->backward;
-  return pack_in(tape.arena(), out, in, tape.value(weight).data, in, 1);
+  return pack_in(tape.arena(), out, in, {tape.value(weight).data, in, 1});
 }
 
 // x's shape with another last dimension.
@@ -80,28 +80,10 @@ Var linear(Tape& tape, Var x, Var weight, Var bias) {
 
 namespace {
 
-// One matrix of a batch: element (i, j) at data[i * row + j * column].
-struct Strided {
-  const real* data;
-  int64_t row, column;
-  Strided transposed() const { return {data, column, row}; }
-};
-
 // C [m, n] (+)= A B for one item of a batch.
-void product(Arena& arena, int64_t m, int64_t n, int64_t k, Strided a, Strided b, real* c, bool add) {
+void product(Arena& arena, int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, real* c, bool add) {
   const Arena::Mark mark = arena.mark();
-  const real* packed = pack_in(arena, k, n, b.data, b.row, b.column);
-  kernels().gemm({.m = m,
-                  .n = n,
-                  .k = k,
-                  .a = a.data,
-                  .a_row = a.row,
-                  .a_column = a.column,
-                  .b = packed,
-                  .c = c,
-                  .c_row = n,
-                  .add = add,
-                  .bias = nullptr});
+  multiply_once(arena.allocate<real>(kernels().packed_size(k, n)), m, n, k, a, b, c, n, add);
   arena.release(mark);
 }
 
@@ -113,15 +95,15 @@ Var batched_product(Tape& tape, const char* name, Var a, Var b, bool b_transpose
   require_shape(name, B.shape, b_transposed ? Shape{batch, n, k} : Shape{batch, k, n});
   const Tensor c = tape.allocate({batch, m, n});
   const auto b_item = [=](int64_t i) {
-    return b_transposed ? Strided{B.data + i * n * k, 1, k} : Strided{B.data + i * n * k, n, 1};
+    return b_transposed ? Matrix{B.data + i * n * k, 1, k} : Matrix{B.data + i * n * k, n, 1};
   };
-  const auto a_item = [=](int64_t i) { return Strided{A.data + i * m * k, k, 1}; };
+  const auto a_item = [=](int64_t i) { return Matrix{A.data + i * m * k, k, 1}; };
   for (int64_t i = 0; i < batch; ++i) {
     product(tape.arena(), m, n, k, a_item(i), b_item(i), c.data + i * m * n, false);
   }
   return tape.record(c, {a, b}, [=](Tape& tape, Tensor dc) {
     for (int64_t i = 0; i < batch; ++i) {
-      const Strided dC{dc.data + i * m * n, n, 1};
+      const Matrix dC{dc.data + i * m * n, n, 1};
       if (tape.wants_grad(a)) {
         product(tape.arena(), m, k, n, dC, b_item(i).transposed(), tape.grad(a).data + i * m * k, true);
       }

@@ -70,7 +70,7 @@ Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first
     if (rows_of(e) == 0) continue;
     const PackedWeight* packed = tape.packed(weight);
     const real* panels = packed ? packed->forward + e * packed->forward_stride
-                                : pack_in(tape.arena(), in, out, W.row(e).data, 1, in);
+                                : pack_in(tape.arena(), in, out, {W.row(e).data, 1, in});
     multiply(tape.team(), {.m = rows_of(e),
                            .n = out,
                            .k = in,
@@ -89,8 +89,9 @@ Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first
     for (int64_t e = 0; e < experts; ++e) {
       if (rows_of(e) == 0) continue;
       const real *x_rows = X.data + first[e] * in, *dy_rows = dy.data + first[e] * out;
-      const real* panels = packed && packed->backward ? packed->backward + e * packed->backward_stride
-                                                      : pack_in(tape.arena(), out, in, W.row(e).data, in, 1);
+      const real* panels = packed && packed->backward
+                               ? packed->backward + e * packed->backward_stride
+                               : pack_in(tape.arena(), out, in, {W.row(e).data, in, 1});
       multiply(tape.team(), {.m = rows_of(e),
                              .n = in,
                              .k = out,

@@ -75,17 +75,32 @@ void multiply(Team& team, const Gemm& g) {
   });
 }
 
-const real* pack_in(Arena& arena, int64_t k, int64_t n, const real* b, int64_t b_row, int64_t b_column) {
+const real* pack_in(Arena& arena, int64_t k, int64_t n, Matrix b) {
   real* packed = arena.allocate<real>(kernels().packed_size(k, n));
-  kernels().pack(k, n, b, b_row, b_column, packed);
+  kernels().pack(k, n, b.data, b.row, b.column, packed);
   return packed;
+}
+
+void multiply_once(real* scratch, int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, real* c, int64_t c_row,
+                   bool add) {
+  kernels().pack(k, n, b.data, b.row, b.column, scratch);
+  kernels().gemm({.m = m,
+                  .n = n,
+                  .k = k,
+                  .a = a.data,
+                  .a_row = a.row,
+                  .a_column = a.column,
+                  .b = scratch,
+                  .c = c,
+                  .c_row = c_row,
+                  .add = add,
+                  .bias = nullptr});
 }
 
 void add_weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, const real* dy, const real* x,
                          real* dw) {
-  const Kernels& k = kernels();
 #ifdef VMOE_USE_BLAS
-  if (blas_serves(k)) {
+  if (blas_serves(kernels())) {
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, rows, 1, dy, out, x, in, 1, dw, in);
     return;
   }
@@ -93,18 +108,8 @@ void add_weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, co
   const Arena::Mark mark = arena.mark();
   // dY is read along its columns as it lies: the numbers of one row that a block needs stand in one cache
   // line.
-  const real* packed = pack_in(arena, rows, in, x, in, 1);
-  k.gemm({.m = out,
-          .n = in,
-          .k = rows,
-          .a = dy,
-          .a_row = 1,
-          .a_column = out,
-          .b = packed,
-          .c = dw,
-          .c_row = in,
-          .add = true,
-          .bias = nullptr});
+  real* scratch = arena.allocate<real>(kernels().packed_size(rows, in));
+  multiply_once(scratch, out, in, rows, {dy, 1, out}, {x, in, 1}, dw, in, true);
   arena.release(mark);
 }
 

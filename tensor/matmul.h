@@ -22,8 +22,20 @@ std::string blas_description();
 /// The product `g`, its panels shared between the threads of the team. The same bytes for any team.
 void multiply(Team& team, const Gemm& g);
 
-/// Packs B (element (p, j) at b[p * b_row + j * b_column]) into memory of the arena.
-const real* pack_in(Arena& arena, int64_t k, int64_t n, const real* b, int64_t b_row, int64_t b_column);
+/// A matrix as it lies in memory: element (i, j) at data[i * row + j * column].
+struct Matrix {
+  const real* data;
+  int64_t row, column;
+  Matrix transposed() const { return {data, column, row}; }
+};
+
+/// Packs B [k, n] into memory of the arena.
+const real* pack_in(Arena& arena, int64_t k, int64_t n, Matrix b);
+
+/// C [m, n] = A B, or C += A B, for a B that is used once. C has rows at distance c_row; `scratch` holds
+/// kernels().packed_size(k, n) numbers.
+void multiply_once(real* scratch, int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, real* c, int64_t c_row,
+                   bool add);
 
 /// dW [out, in] += dY^T X with dY [rows, out] and X [rows, in], both with contiguous rows: the gradient of a
 /// weight. Scratch memory comes from the arena and is given back.

@@ -38,8 +38,6 @@ struct Kernels {
   int64_t packed_size(int64_t k, int64_t n) const { return k * ((n + panel - 1) / panel * panel); }
   /// Packs B (k x n, element (p, j) at b[p * b_row + j * b_column]) into panels, padded with zeros.
   void (*pack)(int64_t k, int64_t n, const real* b, int64_t b_row, int64_t b_column, real* packed);
-  /// out[j * out_row + i] = x[i * x_row + j].
-  void (*transpose)(int64_t rows, int64_t columns, const real* x, int64_t x_row, real* out, int64_t out_row);
   /// The product. Every element of C is one sum over p = 0 .. k-1 in order, whatever m and n are.
   void (*gemm)(const Gemm& product);
 

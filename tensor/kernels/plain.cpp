@@ -20,12 +20,6 @@ void pack(int64_t k, int64_t n, const real* b, int64_t b_row, int64_t b_column, 
   }
 }
 
-void transpose(int64_t rows, int64_t columns, const real* x, int64_t x_row, real* out, int64_t out_row) {
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; ++j) out[j * out_row + i] = x[i * x_row + j];
-  }
-}
-
 void gemm(const Gemm& g) {
   for (int64_t i = 0; i < g.m; ++i) {
     for (int64_t j = 0; j < g.n; ++j) {
@@ -198,7 +192,6 @@ const Kernels kKernels_plain = {
     .vector_bytes = 0,
     .panel = kPanel,
     .pack = pack,
-    .transpose = transpose,
     .gemm = gemm,
     .add = add,
     .axpy = axpy,

@@ -18,7 +18,6 @@ const Kernels VMOE_TABLE(VMOE_ISA) = {
     .vector_bytes = kVectorBytes,
     .panel = kPanel,
     .pack = pack,
-    .transpose = transpose,
     .gemm = gemm,
     .add = add,
     .axpy = axpy,

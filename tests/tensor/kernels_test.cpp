@@ -272,20 +272,6 @@ TEST_CASE("an AdamW update equals the plain loop") {
   });
 }
 
-TEST_CASE("a transposed copy equals the plain loop") {
-  for_all([](const Kernels& fast, int64_t n, int offset) {
-    for (const int64_t rows : {int64_t{1}, int64_t{3}, int64_t{4}, int64_t{9}}) {
-      Guarded x(rows * (n + 1), offset), a(n * (rows + 2), offset), b(n * (rows + 2), offset);
-      x.fill(Random(1, Stream::test));
-      for (Guarded* out : {&a, &b}) out->fill(Random(2, Stream::test));
-      fast.transpose(rows, n, x.data(), n + 1, a.data(), rows + 2);
-      plain().transpose(rows, n, x.data(), n + 1, b.data(), rows + 2);
-      CHECK(worst(a, b, n * (rows + 2)) <= 0);
-      CHECK(a.intact());
-    }
-  });
-}
-
 namespace {
 
 // One random product, by the kernel's packing and by three plain loops in double.
