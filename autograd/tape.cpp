@@ -14,6 +14,14 @@ void Tape::reset() {
   arena_.reset();
 }
 
+void Tape::reset_with_room_of(const Tape& other) {
+  reset();
+  arena_.reserve(other.arena_.high_water());
+  nodes_.reserve(other.nodes_.capacity());
+  free_.reserve(other.free_.capacity());
+  param_nodes_.resize(std::max(param_nodes_.size(), other.param_nodes_.size()));
+}
+
 Var Tape::constant(Tensor value) {
   Node node;
   node.value = value;

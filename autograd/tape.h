@@ -46,6 +46,9 @@ class Tape {
 
   /// Forgets all nodes and everything in the arena.
   void reset();
+  /// The same, with room for everything that `other`, a tape of the same store, had to make room for: threads
+  /// that share a model's chunks by chance can all be as ready as the one that ran most.
+  void reset_with_room_of(const Tape& other);
 
   // --- values ---
   /// A value without gradient. The memory stays the caller's and must outlive the tape's use.

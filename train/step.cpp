@@ -90,6 +90,22 @@ TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig&
 
 TrainingStep::~TrainingStep() = default;
 
+// Runs work() on every thread. One thread needs no region: GCC's OpenMP would allocate one for every step.
+template <class Work>
+void TrainingStep::in_parallel(const Work& work) {
+  if (workers_.size() == 1) {
+    work();
+  } else {
+#pragma omp parallel num_threads(static_cast <int>(workers_.size()))
+    work();
+  }
+  // Who ran how many lanes was chance. The first worker takes the room of all, then all take that of the
+  // first.
+  Tape& first = workers_.front()->tape;
+  for (const auto& worker : workers_) first.reset_with_room_of(worker->tape);
+  for (const auto& worker : workers_) worker->tape.reset_with_room_of(first);
+}
+
 StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t position, int64_t step,
                               double lr) {
   const int64_t size = model_.parameters().size();
@@ -98,8 +114,7 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
   Pieces packing, clearing, measuring, updating;
   StepFigures total;
   bool finite = true;
-#pragma omp parallel num_threads(static_cast <int>(workers_.size()))
-  {
+  const auto work = [&] {
     flush_denormals();
     Worker& worker = *workers_[omp_get_thread_num()];
     packing.run(packed_.pieces(), [&](int i) { packed_.pack(i); });
@@ -127,7 +142,8 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
         });
       }
     }
-  }
+  };
+  in_parallel(work);
   lanes.rethrow();
   if (!finite) {
     throw Error(ExitCode::internal,

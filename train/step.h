@@ -57,6 +57,8 @@ class TrainingStep {
 
  private:
   struct Worker;
+  template <class Work>
+  void in_parallel(const Work& work);
   void run_lane(Worker& worker, const FillBatch& fill, uint32_t epoch, int64_t position, int lane);
   void run_chunk(Worker& worker, const FillBatch& fill, uint32_t epoch, int64_t position, int count);
 

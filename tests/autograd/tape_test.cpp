@@ -214,6 +214,31 @@ TEST_CASE("after the first chunk nothing is allocated") {
   CHECK(allocation_count() - before == 0);
 }
 
+TEST_CASE("a tape with the room of another one allocates nothing, also in its first chunk") {
+  if (!allocations_are_counted()) {
+    MESSAGE("skipped: this build's malloc cannot be counted (sanitizer, or no glibc)");
+    return;
+  }
+  Model model({0, 4000, 6000, 9000});  // more than an arena's first block holds
+  PackedWeights packed(model.store, kernels(), true);
+  packed.pack_all();
+  Gradients gradients(model.store, 3);
+  Arena busy_arena, late_arena;
+  Tape busy(busy_arena, model.store, packed, gradients), late(late_arena, model.store, packed, gradients);
+  busy.backward(model.loss(busy));
+  late.reset_with_room_of(busy);
+  gradients.clear();
+  const int64_t before = allocation_count();
+  const std::byte* const start = late_arena.allocate<std::byte>(1);
+  late.reset();
+  late.backward(model.loss(late));
+  CHECK(allocation_count() - before == 0);
+  late.reset();
+  CHECK(late_arena.allocate<std::byte>(1) == start);  // still its only block
+  const auto rest = static_cast<int64_t>(late_arena.high_water() - Arena::kAlignment);
+  CHECK(late_arena.allocate<std::byte>(rest) == start + Arena::kAlignment);
+}
+
 TEST_CASE("the counter of allocations sees every way to allocate") {
   if (!allocations_are_counted()) {
     MESSAGE("skipped: this build's malloc cannot be counted (sanitizer, or no glibc)");

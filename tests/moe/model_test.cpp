@@ -278,6 +278,39 @@ TEST_CASE("after the first chunks a model allocates nothing: routing and masks l
   CHECK(allocation_count() - before == 0);
 }
 
+TEST_CASE("a chunk takes the same memory wherever its images go, so that no later step needs more") {
+  const std::string in_use = kernels().name;
+  ModelConfig config = small_config();
+  config.vit.depth = 1;
+  config.vit.mlp_dim = 500;
+  config.moe.moe_layers = 1;
+  for (const Kernels* table : available_kernels()) {
+    CAPTURE(table->name);
+    use_kernels(table->name);
+    size_t taken[2];
+    for (const Choice choice : {Choice::even, Choice::learned}) {
+      ModelOnPattern on_pattern(config);
+      Model& model = on_pattern.model;
+      for (real& w : model.parameters().value(model.parameters().find("moe.router.weight"))) w = 0;
+      std::vector<real> images = patterned_images(config.vit, kImages);
+      Arena arena;
+      PackedWeights packed(model.parameters(), kernels(), true);
+      packed.pack_all();
+      Gradients gradients(model.parameters(), 3);
+      Tape tape(arena, model.parameters(), packed, gradients);
+      Pass pass{tape, true};
+      const Model::Output out =
+          model.forward(pass, tape.constant({images.data(), image_shape(config.vit, kImages)}), choice);
+      // By a tie all images go to the first expert.
+      CHECK(out.routing->first[1] == (choice == Choice::even ? kImages / 3 : kImages));
+      tape.backward(on_pattern.loss(pass, out));
+      taken[choice == Choice::even] = arena.high_water();
+    }
+    CHECK(taken[0] == taken[1]);
+  }
+  use_kernels(in_use);
+}
+
 TEST_CASE("the router learns from the class loss alone, through the gate") {
   ModelConfig config = small_config();
   config.moe.super_classes = {};

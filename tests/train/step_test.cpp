@@ -124,7 +124,7 @@ TEST_CASE("an error in one lane reaches the caller, whatever the other lanes do"
   CHECK_THROWS_WITH_AS(step.run(broken, 0, 0, 1, 1e-3), "cat.jpg: ends early", InputError);
 }
 
-TEST_CASE("after the first steps training allocates nothing") {
+TEST_CASE("after the first step training allocates nothing") {
   if (!allocations_are_counted()) {
     MESSAGE("skipped: a sanitizer owns malloc");
     return;
@@ -138,7 +138,6 @@ TEST_CASE("after the first steps training allocates nothing") {
     const RandomBatch batch(model.config().vit, 24);
     const FillBatch fill = from(batch);
     int64_t n = 0;
-    step.run(fill, 0, 0, ++n, 1e-3);
     step.run(fill, 0, 0, ++n, 1e-3);
     const int64_t before = allocation_count();
     for (int i = 0; i < 20; ++i) step.run(fill, 0, 0, ++n, 1e-3);
