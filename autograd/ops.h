@@ -98,6 +98,7 @@ Var max_pool(Tape& tape, Var x, SlidingWindow window);
 // --- routing.cpp
 // -------------------------------------------------------------------------------------------------
 /// Rows of x by index: x [R, D], index[A] in 0..R-1 -> [A, D]. `index` must live as long as the tape's use.
+/// Here as below an index outside its range throws ShapeError.
 Var gather_rows(Tape& tape, Var x, View<const int> index);
 /// One number per assignment: p [R, E], row[a], column[a] -> [A].
 Var gather_entries(Tape& tape, Var p, View<const int> row, View<const int> column);

@@ -1,16 +1,33 @@
 // What experts need: rows gathered by expert, grouped linear layers, rows combined with their gates.
 
 #include <algorithm>
+#include <string>
 
 #include "autograd/ops.h"
 #include "tensor/matmul.h"
 
 namespace vmoe {
 
+namespace {
+
+// Every index must name one of the `count` rows or columns of x; any other would read or write beside it.
+void require_indices(const char* where, View<const int> index, int64_t count, const Shape& x) {
+  for (int64_t a = 0; a < index.count(); ++a) {
+    if (index[a] >= 0 && index[a] < count) continue;
+    throw ShapeError(std::string(where) + "[" + std::to_string(a) + "] is " + std::to_string(index[a]) +
+                     ", expected at least 0 and below " + std::to_string(count) + " for shape " +
+                     to_string(x));
+  }
+}
+
+}  // namespace
+
 // y[a] = x[index[a]]        dx[index[a]] += dy[a]
 Var gather_rows(Tape& tape, Var x, View<const int> index) {
   const Tensor X = tape.value(x);
   const int64_t assignments = index.count(), width = X.dim(1);
+  require_shape("gather_rows: x", X.shape, {X.dim(0), width});
+  require_indices("gather_rows: index", index, X.dim(0), X.shape);
   const Tensor y = tape.allocate({assignments, width});
   for (int64_t a = 0; a < assignments; ++a) {
     kernels().scale(width, 1, X.data + index[a] * width, y.data + a * width);
@@ -27,6 +44,10 @@ Var gather_rows(Tape& tape, Var x, View<const int> index) {
 Var gather_entries(Tape& tape, Var p, View<const int> row, View<const int> column) {
   const Tensor P = tape.value(p);
   const int64_t assignments = row.count(), width = P.dim(1);
+  require_shape("gather_entries: p", P.shape, {P.dim(0), width});
+  require_shape("gather_entries: column", column.shape, row.shape);
+  require_indices("gather_entries: row", row, P.dim(0), P.shape);
+  require_indices("gather_entries: column", column, width, P.shape);
   const Tensor y = tape.allocate({assignments});
   for (int64_t a = 0; a < assignments; ++a) y[a] = P[row[a] * width + column[a]];
   return tape.record(y, {p}, [=](Tape& tape, Tensor dy) {
@@ -42,6 +63,7 @@ Var combine_rows(Tape& tape, Var x, Var gate, View<const int> index, int64_t row
   const int64_t assignments = index.count(), width = X.dim(1);
   require_shape("combine_rows: x", X.shape, {assignments, width});
   require_shape("combine_rows: gate", G.shape, {assignments});
+  require_indices("combine_rows: index", index, rows, {rows, width});
   const Tensor y = tape.allocate({rows, width});
   std::fill(y.begin(), y.end(), real{0});
   for (int64_t a = 0; a < assignments; ++a) {
@@ -61,6 +83,13 @@ Var combine_rows(Tape& tape, Var x, Var gate, View<const int> index, int64_t row
 Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first) {
   const Tensor X = tape.value(x), W = tape.value(weight);
   const int64_t experts = W.dim(0), out = W.dim(1), in = W.dim(2), rows = X.dim(0);
+  require_shape("expert_linear: first", first.shape, {experts + 1});
+  for (int64_t e = 0; e < experts; ++e) {
+    if (first[e] >= 0 && first[e] <= first[e + 1]) continue;
+    throw ShapeError("expert_linear: first[" + std::to_string(e) + "] is " + std::to_string(first[e]) +
+                     ", expected 0 to first[" + std::to_string(e + 1) + "], which is " +
+                     std::to_string(first[e + 1]));
+  }
   require_shape("expert_linear: x", X.shape, {first[experts], in});
   require_shape("expert_linear: bias", tape.value(bias).shape, {experts, out});
   const Tensor y = tape.allocate({rows, out});

@@ -11,7 +11,8 @@ namespace vmoe {
 Var mean_tokens(Tape& tape, Var x, int first) {
   const Tensor X = tape.value(x);
   const int64_t batch = X.dim(0), tokens = X.dim(1), width = X.dim(2), count = tokens - first;
-  if (count < 1)
+  require_shape("mean_tokens", X.shape, {batch, tokens, width});
+  if (first < 0 || count < 1)
     throw ShapeError("mean_tokens: no token from " + std::to_string(first) + " on in " + to_string(X.shape));
   const real factor = real{1} / static_cast<real>(count);
   const Tensor y = tape.allocate({batch, width});
@@ -34,6 +35,7 @@ Var mean_tokens(Tape& tape, Var x, int first) {
 Var select_token(Tape& tape, Var x, int index) {
   const Tensor X = tape.value(x);
   const int64_t batch = X.dim(0), tokens = X.dim(1), width = X.dim(2);
+  require_shape("select_token", X.shape, {batch, tokens, width});
   if (index < 0 || index >= tokens) {
     throw ShapeError("select_token: no token " + std::to_string(index) + " in " + to_string(X.shape));
   }

@@ -26,6 +26,10 @@ OpRow gather_rows_row() {
   row.add("wider than a vector", {{"x", {2, 19}}}, index({1, 0, 1}));
   row.add("no assignments", {{"x", {3, 4}}}, index({}));
   row.add_large("many assignments", {{"x", {100, 96}}}, index(random_indices(200, 100)));
+  row.refuse("a row behind the last", {{"x", {3, 4}}}, index({0, 3}));
+  row.refuse("a negative row", {{"x", {3, 4}}}, index({0, 1, -1}));
+  row.refuse("a row of no rows", {{"x", {0, 4}}}, index({0}));
+  row.refuse("images of tokens", {{"x", {3, 2, 4}}}, index({0}));
   return row;
 }
 
@@ -44,6 +48,13 @@ OpRow gather_entries_row() {
   row.add("no assignments", {{"p", {2, 2}}}, places({}, {}));
   row.add_large("many assignments", {{"p", {100, 16}}},
                 places(random_indices(300, 100), random_indices(300, 16)));
+  row.refuse("a row behind the last", {{"p", {3, 4}}}, places({0, 3}, {0, 0}));
+  row.refuse("a column behind the last, though the number lies in p", {{"p", {3, 4}}},
+             places({0, 1}, {0, 4}));
+  row.refuse("a negative row", {{"p", {3, 4}}}, places({-1}, {0}));
+  row.refuse("a negative column, though the number lies in p", {{"p", {3, 4}}}, places({1}, {-1}));
+  row.refuse("a row without a column", {{"p", {3, 4}}}, places({0, 1}, {0}));
+  row.refuse("images of tokens", {{"p", {3, 2, 4}}}, places({0}, {0}));
   return row;
 }
 
@@ -64,6 +75,8 @@ OpRow combine_rows_row() {
   row.add("no assignments", {{"x", {0, 2}}, {"gate", {0}}}, to({}, 3));
   row.add_large("many assignments", {{"x", {200, 96}}, {"gate", {200}}}, to(random_indices(200, 100), 100));
   row.refuse("a gate too many", {{"x", {3, 2}}, {"gate", {4}}}, to({0, 0, 1}, 2));
+  row.refuse("a row behind the last", {{"x", {2, 3}}, {"gate", {2}}}, to({0, 2}, 2));
+  row.refuse("a negative row", {{"x", {2, 3}}, {"gate", {2}}}, to({-1, 0}, 2));
   row.refuse("an assignment too many", {{"x", {3, 2}}, {"gate", {3}}}, to({0, 0, 1, 1}, 2));
   return row;
 }
@@ -93,6 +106,10 @@ OpRow expert_linear_row() {
   row.refuse("a bias of another width", {{"x", {3, 4}}, {"weight", {1, 2, 4}}, {"bias", {1, 3}}},
              first({0, 3}));
   row.refuse("rows of no expert", experts(3, 1, 2, 4), first({0, 2}));
+  row.refuse("an expert whose end is missing", experts(3, 2, 2, 4), first({0, 3}));
+  row.refuse("an end too many", experts(3, 1, 2, 4), first({0, 3, 3}));
+  row.refuse("rows that run backwards", experts(3, 2, 2, 4), first({0, 4, 3}));
+  row.refuse("rows before the first", experts(3, 2, 2, 4), first({-1, 1, 3}));
   return row;
 }
 

@@ -23,6 +23,8 @@ OpRow mean_tokens_row() {
   row.add("odd sizes", {{"x", {3, 7, 5}}}, at("first", 2));
   row.add_large("many tokens", {{"x", {6, 65, 96}}}, at("first", 1));
   row.refuse("no tokens left", {{"x", {2, 3, 4}}}, at("first", 3));
+  row.refuse("a token before the first", {{"x", {2, 3, 4}}}, at("first", -1));
+  row.refuse("images without tokens", {{"x", {2, 3}}}, at("first", 0));
   return row;
 }
 
@@ -37,6 +39,8 @@ OpRow select_token_row() {
   row.add("odd sizes", {{"x", {3, 7, 5}}}, at("index", 4));
   row.add_large("many images", {{"x", {30, 17, 96}}}, at("index", 0));
   row.refuse("a token that is not there", {{"x", {2, 3, 4}}}, at("index", 3));
+  row.refuse("a token before the first", {{"x", {2, 3, 4}}}, at("index", -1));
+  row.refuse("images without tokens", {{"x", {2, 3}}}, at("index", 0));
   return row;
 }
 

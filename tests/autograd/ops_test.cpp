@@ -104,6 +104,8 @@ OP_REFUSES(prepend_token)
 OP_REFUSES(unfold_planes)
 OP_REFUSES(unfold_tokens)
 OP_REFUSES(max_pool)
+OP_REFUSES(gather_rows)
+OP_REFUSES(gather_entries)
 OP_REFUSES(combine_rows)
 OP_REFUSES(expert_linear)
 
