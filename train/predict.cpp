@@ -66,7 +66,11 @@ Prediction Predictor::predict(const std::string& path, int top) {
   tape.reset();
   worker.scratch.reset();
   const Tensor pixels = tape.allocate({1, vit.channels, vit.image_size, vit.image_size});
-  preprocess(load_image(path, worker.scratch), description.preprocess, worker.scratch, pixels.data);
+  try {
+    preprocess(load_image(path, worker.scratch), description.preprocess, worker.scratch, pixels.data);
+  } catch (const BudgetError& error) {
+    throw InputError(path + ": " + error.what());
+  }
 
   Model::Output output;
   Var probabilities;
