@@ -95,6 +95,15 @@ TEST_CASE("outputs and logit gradients of top-1 are those worked by hand") {
                            1e-6));
 }
 
+TEST_CASE("the worked example's image of super-class 1 is sent to expert 0, with its probability as gate") {
+  Bench bench({1, .5, -.5}, 3);
+  const Routing& r = bench.route({});
+  CHECK(ints(r.expert) == std::vector<int>{0});
+  CHECK_COMPARISON(compare("p", std::span<const real>(reals(bench.tape.value(r.probabilities))),
+                           std::vector<double>{.546549, .331499, .121952}, 1e-6));
+  CHECK(std::abs(bench.tape.value(r.gate)[0] - .546549) <= 1e-6);
+}
+
 TEST_CASE("top-2 keeps raw probabilities, which do not sum to 1") {
   Bench bench({2, 1, .1, .5, 1.5, 1.4, .3, .2, .1}, 3);
   const Routing& r = bench.route({.top_k = 2});

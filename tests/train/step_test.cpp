@@ -114,6 +114,62 @@ TEST_CASE("a loss that is not finite stops the step and leaves the weights") {
   CHECK(same_bytes(before, {after, after + model.parameters().size()}));
 }
 
+TEST_CASE("a gradient that is not finite, of a loss that is, stops the step and leaves the weights") {
+  Model model(small_model(false));
+  model.initialise(0);
+  ParameterStore& store = model.parameters();
+  // Patches are embedded by products that are of order 1, of pixels whose gradients overflow.
+  for (real& w : store.value(store.find("patch_embed.proj.weight"))) w *= real(1e-30);
+  for (real& w : store.value(store.find("head.weight"))) w *= real(1e10);
+  Optimizer optimizer(store, {});
+  TrainingStep step(model, optimizer, {.batch_size = 8, .lanes = 2, .threads = 2});
+  RandomBatch batch(model.config().vit, 8);
+  for (real& pixel : batch.pixels) pixel *= real(1e30);
+  const std::vector<real> before(store.data(), store.data() + store.size());
+  CHECK_THROWS_WITH_AS(step.run(from(batch), 0, 0, 3, 1e-3),
+                       doctest::Contains("step 3: the gradient is not finite"), Error);
+  CHECK(same_bytes(before, {store.data(), store.data() + store.size()}));
+}
+
+TEST_CASE("an expert without images gets AdamW's update of a gradient that is zero") {
+  Model model(small_model(true));
+  model.initialise(0);
+  ParameterStore& store = model.parameters();
+  Optimizer optimizer(store, {.weight_decay = 0.5});
+  StepConfig config{.batch_size = 16, .lanes = 4, .threads = 2, .choice = Choice::even};
+  const RandomBatch batch(model.config().vit, 16);
+  TrainingStep(model, optimizer, config).run(from(batch), 0, 0, 1, 1e-2);  // all experts have moments now
+  config.choice = Choice::learned;
+  for (real& w : store.value(store.find("moe.router.weight"))) w = 0;  // a tie: experts 0 and 1 take all
+  const std::vector<real> w(store.data(), store.data() + store.size());
+  const std::vector<real> m(optimizer.first_moment(), optimizer.first_moment() + store.size());
+  const std::vector<real> v(optimizer.second_moment(), optimizer.second_moment() + store.size());
+  TrainingStep(model, optimizer, config).run(from(batch), 0, 0, 2, 1e-2);
+  for (const char* name : {"blocks.1.moe.experts.fc1.weight", "blocks.2.moe.experts.fc2.bias"}) {
+    CAPTURE(name);
+    const Parameter& parameter = store[store.find(name)];
+    const int64_t expert = parameter.shape.count() / parameter.experts;
+    const double decay = parameter.role == Role::weight ? 0.5 : 0;
+    double busy = 0, moved = 0;
+    for (int64_t i = 0; i < parameter.shape.count(); ++i) {
+      const int64_t at = parameter.offset + i;
+      const double m2 = 0.9 * m[at], v2 = 0.999 * v[at];
+      const double update = m2 / (1 - 0.81) / (std::sqrt(v2 / (1 - 0.998001)) + 1e-8);
+      const double want = w[at] - 1e-2 * (update + decay * w[at]);
+      if (i < 2 * expert) {
+        busy = std::max(busy, std::fabs(store.data()[at] - want));
+      } else {
+        moved = std::max(moved, std::fabs(update));
+        CHECK(std::fabs(optimizer.first_moment()[at] - m2) <= 1e-6 * std::fabs(m2));
+        CHECK(std::fabs(optimizer.second_moment()[at] - v2) <= 1e-6 * v2);
+        CHECK(std::fabs(store.data()[at] - want) <= 1e-6);
+      }
+    }
+    CHECK(busy > 1e-4);   // the others have gradients
+    CHECK(moved > 1e-2);  // and these still move by what they remember
+  }
+}
+
 TEST_CASE("an error in one lane reaches the caller, whatever the other lanes do") {
   Model model(small_model(false));
   Optimizer optimizer(model.parameters(), {});
