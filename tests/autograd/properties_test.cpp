@@ -100,6 +100,20 @@ TEST_CASE("softmax cross entropy of equal logits is the logarithm of the number 
   CHECK(std::fabs(loss[0] - 4 * std::log(10.0)) <= 1e-6 * 4 * std::log(10.0));
 }
 
+TEST_CASE("a logit of -infinity is fine where the target has no weight") {
+  Sheet s;
+  auto x = random_values(2 * 5, 14);
+  x[3] = -std::numeric_limits<real>::infinity();
+  std::vector<real> q(2 * 5, 0);
+  q[1] = q[7] = 1;
+  const Var logits = s.leaf(x, {2, 5});
+  const Var loss = softmax_cross_entropy(s.tape, logits, {q.data(), {2, 5}});
+  CHECK(std::isfinite(s[loss][0]));
+  s.tape.backward(loss);
+  for (const real d : s.tape.grad(logits)) CHECK(std::isfinite(d));
+  CHECK(s.tape.grad(logits)[3] == 0);
+}
+
 TEST_CASE("attention without positions: permuting the tokens permutes the outputs") {
   const int tokens = 13, heads = 3, width = 12;
   for (uint32_t seed = 0; seed < 4; ++seed) {

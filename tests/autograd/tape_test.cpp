@@ -53,6 +53,18 @@ TEST_CASE("a value used twice gets the sum of both gradients") {
   CHECK(numbers_of(tape.grad(v)) == std::vector<real>{4, 6, 8});
 }
 
+TEST_CASE("backward of two scalars of one tape adds both gradients, of what they share as well") {
+  Arena arena;
+  Tape tape(arena);
+  std::vector<real> x = {1, 2, 3};
+  const Var v = tape.leaf({x.data(), {3}});
+  const Var shared = scale(tape, v, 2);
+  const Var first = sum(tape, shared), second = sum(tape, mul(tape, shared, shared));
+  tape.backward(first);
+  tape.backward(second);  // 2 + d/dx (4 x^2)
+  CHECK(numbers_of(tape.grad(v)) == std::vector<real>{10, 18, 26});
+}
+
 TEST_CASE("backward starts from the seed it is given") {
   Arena arena;
   Tape tape(arena);
@@ -177,7 +189,7 @@ TEST_CASE("reset forgets nodes and uses the same memory again, with the same byt
   Arena arena;
   Tape tape(arena, model.store, packed, gradients);
   size_t high_water = 0;
-  std::vector<real> first_gradient;
+  std::vector<real> first_gradient, first_expert;
   for (int chunk = 0; chunk < 4; ++chunk) {
     CAPTURE(chunk);
     tape.reset();
@@ -187,9 +199,11 @@ TEST_CASE("reset forgets nodes and uses the same memory again, with the same byt
     if (chunk == 0) {
       high_water = arena.high_water();
       first_gradient = numbers_of(gradients.of(model.weight));
+      first_expert = numbers_of(gradients.of_expert(model.experts, 1));
     }
     CHECK(arena.high_water() == high_water);
     CHECK(numbers_of(gradients.of(model.weight)) == first_gradient);
+    CHECK(numbers_of(gradients.of_expert(model.experts, 1)) == first_expert);
   }
 }
 

@@ -152,6 +152,18 @@ TEST_CASE("with one expert and gate 1 a model equals its dense twin, byte for by
   CHECK(logits_of(sparse) == logits_of(dense));
 }
 
+TEST_CASE("in training an expert drops what its dense twin would drop, inside it and behind it") {
+  ModelConfig config = small_config();
+  config.moe.experts = 1;
+  config.moe.super_classes = {};
+  config.vit.dropout = 0.4;
+  config.vit.drop_path = 0.3;
+  ModelOnPattern sparse(config), dense(dense_twin(config));
+  copy_mlps_to_expert(dense.model.parameters(), sparse.model.parameters(), 1, 3, 0);
+  const std::vector<real> images = patterned_images(config.vit, kImages);
+  CHECK(run_images(sparse.under_test(), images) == run_images(dense.under_test(), images));
+}
+
 TEST_CASE("with all experts alike and all chosen, the gates sum to 1 and a model equals its dense twin") {
   ModelConfig config = small_config();
   config.moe.top_k = 3;
@@ -206,7 +218,12 @@ TEST_CASE("inference takes no more memory for more MoE blocks") {
 }
 
 TEST_CASE("the gradient of every parameter of a model with experts is that of central differences") {
-  for (const ModelConfig& c : configs()) check_gradients_of(ModelOnPattern(c).under_test());
+  for (ModelConfig c : configs()) {
+    check_gradients_of(ModelOnPattern(c).under_test());
+    c.vit.dropout = 0.2;
+    c.vit.drop_path = 0.3;
+    check_gradients_of(ModelOnPattern(c).under_test());
+  }
 }
 
 TEST_CASE("an expert without images has gradient exactly zero, and is not touched") {

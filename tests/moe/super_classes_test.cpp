@@ -187,6 +187,19 @@ TEST_CASE("k-means finds well separated clouds and numbers them by their first p
   for (const uint64_t seed : {0, 1, 2}) CHECK(k_means(points, 60, 2, 3, seed) == expected);
 }
 
+TEST_CASE("k-means finds twelve clouds from every seed: of its restarts the best counts") {
+  Random random(12, Stream::test);
+  std::vector<double> points;
+  Labels expected;
+  for (int i = 0; i < 120; ++i) {
+    expected.push_back(i % 12);
+    points.push_back(10 * (i % 4) + random.normal());
+    points.push_back(10 * (i % 3) + random.normal());
+  }
+  // A single start misses a cloud from some of them.
+  for (uint64_t seed = 0; seed < 20; ++seed) CHECK(k_means(points, 120, 2, 12, seed) == expected);
+}
+
 TEST_CASE("k-means leaves no cluster empty, even of points that coincide") {
   for (int k = 1; k <= 6; ++k) {
     CAPTURE(k);
@@ -323,6 +336,13 @@ TEST_CASE("a super-class of more than twice the average size brings a warning") 
   CHECK(clustering.super_classes.super_class == planted);
   REQUIRE(clustering.warnings.size() == 1);
   CHECK(clustering.warnings[0].find("super-class 0 holds 24 of 30 classes") == 0);
+}
+
+TEST_CASE("a super-class of exactly twice the average size brings none") {
+  const Labels planted = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 2};  // sizes 8, 2, 2: the average is 4
+  const Clustering clustering = cluster_classes(planted_confusion(planted, 40, 1), class_names(12), 3);
+  CHECK(clustering.super_classes.super_class == planted);
+  CHECK(clustering.warnings.empty());
 }
 
 TEST_CASE("a class without held-out images counts as confused with all, and brings a warning") {

@@ -6,7 +6,7 @@
 #include <set>
 #include <vector>
 
-#include "nn/block.h"
+#include "nn/vit.h"
 #include "tests/nn/model_fixture.h"
 
 namespace vmoe::testing {
@@ -117,32 +117,42 @@ TEST_CASE("the branches of a block and the blocks of a model are dropped indepen
   CHECK(outcomes.size() == 16);
 }
 
-TEST_CASE("the dropouts behind the branches of blocks are independent of each other") {
+TEST_CASE("dropout acts after the embedding, after every attention, in and after every MLP, independently") {
   VitConfig config;
-  config.dim = 100;
+  config.image_size = config.patch_size = 4;
+  config.channels = 1;
+  config.dim = config.mlp_dim = 20;
   config.heads = 1;
-  config.mlp_dim = 1;
   config.depth = 2;
+  config.positions = Positions::none;
   config.dropout = 0.5;
   ParameterStore store;
-  const Block first(store, config, 0), second(store, config, 1);
-  store.allocate();  // zeros: the branches are their last bias
-  const auto set = [&](const std::string& name, real value) {
-    for (real& b : store.value(store.find(name))) b = value;
+  const Vit vit(store, config);
+  store.allocate();  // zeros: every part of the sum is a bias, the hidden one times the diagonal of fc2
+  const auto set = [&](const std::string& name, real value, int64_t every = 1) {
+    const Tensor numbers = store.value(store.find(name));
+    for (int64_t i = 0; i < numbers.count(); i += every) numbers[i] = value;
   };
-  set("blocks.0.attn.proj.bias", 1);
-  set("blocks.0.mlp.fc2.bias", 10);
-  set("blocks.1.attn.proj.bias", 100);
-  set("blocks.1.mlp.fc2.bias", 1000);
-  const std::vector<real> zeros(10 * 100, 0);
-  const ModelGraph two_blocks = [&](Pass& pass, Var input) -> Outputs {
-    const Var tokens = reshape(pass.tape, input, {10, 1, 100});
-    const Var y = second.forward(pass, first.forward(pass, tokens));
-    return {y, sum(pass.tape, y)};
+  set("patch_embed.proj.bias", 1);
+  const real part[] = {4, 16, 32, 256, 1024, 2048};
+  for (int block = 0; block < 2; ++block) {
+    const std::string name = "blocks." + std::to_string(block);
+    set(name + ".attn.proj.bias", part[3 * block]);
+    set(name + ".mlp.fc2.bias", part[3 * block + 1]);
+    set(name + ".mlp.fc1.bias", 8);  // gelu(8) is 8
+    set(name + ".mlp.fc2.weight", part[3 * block + 2] / 8, config.dim + 1);
+  }
+  const int64_t images = 200;
+  const std::vector<real> zeros(images * 16, 0);
+  const ModelGraph sums = [&](Pass& pass, Var input) -> Outputs {
+    Var x = vit.embed(pass, input);
+    for (const Block& block : vit.blocks) x = block.forward(pass, x);
+    return {x, sum(pass.tape, x)};
   };
-  const std::vector<real> y = run_pass(store, two_blocks, {10, 100}, zeros.data()).logits;
-  // Every number is the sum of the branches that were kept.
-  CHECK(std::set<real>(y.begin(), y.end()).size() == 16);
+  const std::vector<real> y = run_pass(store, sums, image_shape(config, images), zeros.data()).logits;
+  // Embedding and attention are kept or not; of an MLP all, all but its hidden part, or nothing is kept. The
+  // rarest outcome has probability 1/128 and 4000 draws.
+  CHECK(std::set<real>(y.begin(), y.end()).size() == 2 * (2 * 3) * (2 * 3));
 }
 
 TEST_CASE("drop path rises linearly with depth") {
