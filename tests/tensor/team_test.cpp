@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cfenv>
+#include <limits>
 #include <stdexcept>
 #include <vector>
 
@@ -43,6 +46,24 @@ TEST_CASE("a team can lead again, and outside of lead it works alone") {
     std::atomic<int> done{0};
     team.lead([&] { team.run(10, [&](int) { ++done; }); });
     CHECK(done == 10);
+  }
+}
+
+TEST_CASE("denormal numbers are zero on every thread of a team") {
+  for (const int threads : {1, 2, 4}) {
+    CAPTURE(threads);
+    Team team(threads);
+    std::vector<float> halves(200, -1);
+    const float smallest = std::numeric_limits<float>::min();
+#pragma omp parallel num_threads(threads)
+    std::fesetenv(FE_DFL_ENV);  // an earlier team may have set these threads
+    team.lead([&] {
+      team.run(200, [&](int i) {
+        volatile float number = smallest;  // volatile: at run time, by the thread that runs the piece
+        halves[i] = number / 2;
+      });
+    });
+    CHECK(std::count(halves.begin(), halves.end(), 0.0f) == 200);
   }
 }
 

@@ -4,8 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cfenv>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "tests/support/allocation_count.h"
@@ -173,6 +176,46 @@ TEST_CASE("an expert without images gets AdamW's update of a gradient that is ze
     }
     CHECK(moved > 1e-2);  // expert 0 still moves by what it remembers
     CHECK(busy > 0);      // experts 2 and 3 have gradients
+  }
+}
+
+TEST_CASE("denormal numbers are zero in every lane") {
+  Model model(small_model(false));
+  Optimizer optimizer(model.parameters(), {});
+  for (const int threads : {1, 3}) {
+    CAPTURE(threads);
+    TrainingStep step(model, optimizer, {.batch_size = 16, .lanes = 8, .threads = threads});
+    const RandomBatch batch(model.config().vit, 16);
+    std::vector<float> halves(16, -1);
+#pragma omp parallel num_threads(threads)
+    std::fesetenv(FE_DFL_ENV);  // an earlier step may have set these threads
+    const FillBatch fill = [&](int64_t position, int count, ImageScratch&, real* images, real* targets,
+                               int* labels) {
+      volatile float number = std::numeric_limits<float>::min();  // volatile: at run time
+      for (int i = 0; i < count; ++i) halves[position + i] = number / 2;
+      batch.fill(position, count, images, targets, labels);
+    };
+    step.run(fill, 0, 0, 1, 1e-3);
+    CHECK(std::count(halves.begin(), halves.end(), 0.0f) == 16);
+  }
+}
+
+TEST_CASE("a gradient with a larger norm than allowed is scaled down to it, a smaller one is not") {
+  for (const double limit : {1e-2, 1e6}) {
+    CAPTURE(limit);
+    Model model(small_model(false));
+    model.initialise(0);
+    Optimizer optimizer(model.parameters(), {});
+    TrainingStep step(model, optimizer, {.batch_size = 16, .lanes = 4, .clip_norm = limit});
+    const RandomBatch batch(model.config().vit, 16);
+    const double norm = step.run(from(batch), 0, 0, 1, 1e-3).gradient_norm;
+    CHECK(norm > 0.1);  // before clipping
+    double squares = 0;
+    for (int64_t i = 0; i < model.parameters().size(); ++i) {
+      squares += static_cast<double>(optimizer.first_moment()[i]) * optimizer.first_moment()[i];
+    }
+    const double used = std::sqrt(squares) / (1 - 0.9);
+    CHECK(std::fabs(used / std::min(norm, limit) - 1) <= 1e-4);
   }
 }
 
