@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -166,6 +167,37 @@ TEST_CASE("sums, multiples and products equal the plain loops") {
   });
 }
 
+TEST_CASE("of no numbers and no rows every kernel makes nothing") {
+  for (const Kernels* table : available_kernels()) {
+    INFO(table->name);
+    Guarded x(0, 0), out(0, 1), m(0, 2), v(0, 3), statistics(0, 0);
+    real* y = out.data();
+    table->add(0, x.data(), x.data(), y);
+    table->axpy(0, 2, x.data(), y);
+    table->scale(0, 2, x.data(), y);
+    for (const bool add : {false, true}) {
+      table->mul(0, x.data(), x.data(), y, add);
+      table->relu_backward(0, x.data(), x.data(), y, add);
+      table->gelu_backward(0, x.data(), x.data(), y, add);
+      table->gelu_tanh_backward(0, x.data(), x.data(), y, add);
+      table->softmax_backward(0, 40, 40, 1, x.data(), x.data(), y, add);
+    }
+    table->relu(0, x.data(), y);
+    table->gelu(0, x.data(), y);
+    table->gelu_tanh(0, x.data(), y);
+    table->softmax(0, 40, 40, 1, x.data(), y);
+    table->layer_norm(0, 40, x.data(), nullptr, nullptr, 1, y, statistics.data(), statistics.data());
+    table->add_rows(5, 0, x.data(), y);
+    table->adamw(0, {}, x.data(), y, m.data(), v.data());
+    CHECK(table->dot(0, x.data(), x.data()) == 0);
+    CHECK(table->sum_of_squares(0, x.data()) == 0);
+    std::vector<real> kept(40, 3);
+    table->add_rows(0, 40, x.data(), kept.data());
+    CHECK(std::count(kept.begin(), kept.end(), real{3}) == 40);
+    CHECK((x.intact() && out.intact() && m.intact() && v.intact() && statistics.intact()));
+  }
+}
+
 TEST_CASE("column sums equal the plain loop") {
   for_all([](const Kernels& fast, int64_t n, int offset) {
     Guarded x(5 * n, offset), a(n, offset), b(n, offset);
@@ -277,11 +309,13 @@ namespace {
 // One random product, by the kernel's packing and by three plain loops in double.
 void check_product(const Kernels& table, Random random, int64_t m, int64_t n, int64_t k) {
   INFO(table.name << " m " << m << " n " << n << " k " << k);
-  const bool a_turned = random.below(2), b_turned = random.below(2), add = random.below(2),
-             bias = random.below(2);
+  const bool a_turned = random.below(2), add = random.below(2), bias = random.below(2);
+  const uint32_t b_layout = random.below(3);  // rows of numbers side by side, columns of them, neither
   const int64_t a_row = a_turned ? 1 : k + 2, a_column = a_turned ? m + 1 : 1;
-  const int64_t b_row = b_turned ? 1 : n + 1, b_column = b_turned ? k + 3 : 1, c_row = n + 5;
-  Guarded a((m + 3) * (k + 3), 1), b((n + 3) * (k + 4), 3), c(m * c_row, 1), start(m * c_row, 1), shift(n, 2);
+  const int64_t b_rows[] = {n + 1, 1, 2 * n + 1}, b_columns[] = {1, k + 3, 2};
+  const int64_t b_row = b_rows[b_layout], b_column = b_columns[b_layout], c_row = n + 5;
+  Guarded a((m + 3) * (k + 3), 1), b((2 * n + 3) * (k + 4), 3), c(m * c_row, 1), start(m * c_row, 1),
+      shift(n, 2);
   a.fill(random, -1, 1);
   b.fill(random, -1, 1);
   c.fill(Random(7, Stream::test), -1, 1);
@@ -323,11 +357,17 @@ TEST_CASE("the packed product of every instruction set equals three loops on ran
   }
 }
 
-TEST_CASE("the packed product handles one row, one column and K = 1") {
+TEST_CASE("the packed product handles one row, one column, K = 1, and more rows than it takes at a time") {
   for (const Kernels* table : available_kernels()) {
-    for (const auto [m, n, k] :
-         {std::array{1, 1, 1}, {1, 100, 1}, {100, 1, 1}, {1, 1, 100}, {13, 33, 1}, {1, 33, 40}}) {
-      check_product(*table, Random(12, Stream::test), m, n, k);
+    for (const auto [m, n, k] : {std::array{1, 1, 1},
+                                 {1, 100, 1},
+                                 {100, 1, 1},
+                                 {1, 1, 100},
+                                 {13, 33, 1},
+                                 {1, 33, 40},
+                                 {203, 35, 9}}) {
+      for (uint32_t layout = 0; layout < 24; ++layout)
+        check_product(*table, Random(12, Stream::test, 0, layout), m, n, k);
     }
   }
 }
