@@ -48,6 +48,16 @@ TEST_CASE("class and router loss of one image are those worked by hand") {
       compare("dL_g", std::span<const real>(dz.begin(), dz.end()), std::span<const double>(want), 1e-6));
 }
 
+TEST_CASE("the router's loss has the weight that the configuration gives it") {
+  Bench bench({2, .5, .1, -1}, {1, .5, -.5}, {1, 0, 0, 0});
+  for (const double weight : {0.0, 0.3, 2.0}) {
+    bench.config.super_class_weight = weight;
+    const Loss loss = bench.loss(1);
+    CHECK(std::abs(bench.number(loss.router) - weight * 1.104131) <= 3e-6);
+    CHECK(std::abs(bench.number(loss.total) - .352406 - weight * 1.104131) <= 3e-6);
+  }
+}
+
 TEST_CASE("soft targets are soft for the router: the sum over the classes of a super-class") {
   // .4 + .1 of super-class 1, .3 of 0, .2 of 2.
   Bench bench({2, .5, .1, -1}, {1, .5, -.5}, {.4, .3, .2, .1});

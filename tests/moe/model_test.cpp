@@ -143,6 +143,24 @@ TEST_CASE("one decision, taken after the last dense block, serves all MoE blocks
   CHECK(decisions[0] == decisions[1]);
 }
 
+TEST_CASE("the router's norm has the configuration's epsilon") {
+  ModelConfig config = small_config();
+  config.moe.moe_layers = config.vit.depth;  // it reads the embedding, in which there is no other norm
+  std::vector<real> logits[2];
+  for (int i = 0; i < 2; ++i) {
+    config.vit.norm_eps = i == 0 ? 1e-6 : 1e4;
+    ModelOnPattern model(config);
+    const ModelUnderTest test = model.under_test();
+    const ModelGraph router_only = [&](Pass& pass, Var x) -> Outputs {
+      const Model::Output out = model.model.forward(pass, x);
+      return {out.router_logits, pseudo_loss(pass, out.router_logits)};
+    };
+    logits[i] = run_images({test.store, test.config, router_only}, patterned_images(config.vit, kImages));
+  }
+  // Divided by about 100 instead of the tokens' deviation, which is of order 1.
+  for (size_t n = 0; n < logits[0].size(); ++n) CHECK(std::abs(logits[1][n]) < std::abs(logits[0][n]) / 10);
+}
+
 TEST_CASE("with one expert and gate 1 a model equals its dense twin, byte for byte") {
   ModelConfig config = small_config();
   config.moe.experts = 1;

@@ -2,6 +2,7 @@
 
 #include "nn/dropout.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <vector>
@@ -153,6 +154,9 @@ TEST_CASE("dropout acts after the embedding, after every attention, in and after
   // Embedding and attention are kept or not; of an MLP all, all but its hidden part, or nothing is kept. The
   // rarest outcome has probability 1/128 and 4000 draws.
   CHECK(std::set<real>(y.begin(), y.end()).size() == 2 * (2 * 3) * (2 * 3));
+  // At this rate whatever is kept is doubled, the hidden parts twice.
+  const double all_kept = 2 * (1 + 4 + (16 + 2 * 32) + 256 + (1024 + 2 * 2048));
+  CHECK(std::abs(*std::max_element(y.begin(), y.end()) - all_kept) <= 1e-9);
 }
 
 TEST_CASE("drop path rises linearly with depth") {

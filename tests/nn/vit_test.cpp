@@ -162,6 +162,25 @@ TEST_CASE(
   CHECK(all_are("head.bias", 0));
 }
 
+TEST_CASE("every norm of a model has the configuration's epsilon") {
+  VitConfig c = small_config();
+  c.norm_eps = 3;
+  VitUnderTest model(c);
+  std::vector<const LayerNorm*> norms = {&model.vit.norm};
+  for (const Block& block : model.vit.blocks) norms.insert(norms.end(), {&block.norm1, &block.norm2});
+  std::vector<real> x = {1, -1, 1, -1, 1, -1, 1, -1};  // variance 1: divided by sqrt(1 + 3)
+  for (const LayerNorm* norm : norms) {
+    for (real& gain : model.store.value(norm->weight)) gain = 1;
+    for (real& shift : model.store.value(norm->bias)) shift = 0;
+    const ModelGraph graph = [&](Pass& pass, Var input) -> Outputs {
+      const Var y = norm->forward(pass, input);
+      return {y, sum(pass.tape, y)};
+    };
+    for (const real y : run_pass(model.store, graph, {1, 8}, x.data()).logits)
+      CHECK(std::abs(std::abs(y) - 0.5) <= 4 * kEpsilon);
+  }
+}
+
 TEST_CASE("permuting images permutes logits") {
   for (const VitConfig& c : configs()) check_permutation(VitUnderTest(c).under_test());
 }
