@@ -16,7 +16,7 @@ void Tape::reset() {
 
 void Tape::reset_with_room_of(const Tape& other) {
   reset();
-  arena_.reserve(other.arena_.high_water());
+  arena_.reserve(other.arena_.capacity());
   nodes_.reserve(other.nodes_.capacity());
   free_.reserve(other.free_.capacity());
   param_nodes_.resize(std::max(param_nodes_.size(), other.param_nodes_.size()));

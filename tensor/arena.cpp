@@ -51,6 +51,12 @@ void Arena::reserve(size_t bytes) {
   }
 }
 
+size_t Arena::capacity() const {
+  size_t bytes = 0;
+  for (const Block& block : blocks_) bytes += block.size;
+  return bytes;
+}
+
 void Arena::release(const Mark& mark) {
   current_ = mark.block;
   offset_ = mark.offset;

@@ -38,6 +38,8 @@ class Arena {
   /// Makes at least `bytes` available without growing.
   void reserve(size_t bytes);
 
+  /// Bytes that it holds, in use or not.
+  size_t capacity() const;
   size_t used() const { return used_; }
   size_t high_water() const { return high_water_; }
 

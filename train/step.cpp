@@ -99,8 +99,9 @@ void TrainingStep::in_parallel(const Work& work) {
 #pragma omp parallel num_threads(static_cast <int>(workers_.size()))
     work();
   }
-  // Who ran how many lanes was chance. The first worker takes the room of all, then all take that of the
-  // first.
+  // Who ran how many lanes was chance. What grew is made one piece; then the first worker takes the room of
+  // all, and all take that of the first.
+  for (const auto& worker : workers_) worker->tape.reset();
   Tape& first = workers_.front()->tape;
   for (const auto& worker : workers_) first.reset_with_room_of(worker->tape);
   for (const auto& worker : workers_) worker->tape.reset_with_room_of(first);

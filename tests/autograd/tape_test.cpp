@@ -240,7 +240,10 @@ TEST_CASE("a tape with the room of another one allocates nothing, also in its fi
   Arena busy_arena, late_arena;
   Tape busy(busy_arena, model.store, packed, gradients), late(late_arena, model.store, packed, gradients);
   busy.backward(model.loss(busy));
-  late.reset_with_room_of(busy);
+  Arena idle_arena;
+  Tape idle(idle_arena, model.store, packed, gradients);
+  idle.reset_with_room_of(busy);
+  late.reset_with_room_of(idle);  // also by way of one that has run nothing itself
   gradients.clear();
   const int64_t before = allocation_count();
   const std::byte* const start = late_arena.allocate<std::byte>(1);

@@ -91,6 +91,18 @@ TEST_CASE("release goes back to a mark, also over a block's border") {
   for (int i = 0; i < 5; ++i) std::memset(arena.allocate_bytes(1 << 20), i, 1 << 20);
 }
 
+TEST_CASE("an arena holds what was reserved or has grown, whether it is in use or not") {
+  Arena arena;
+  CHECK(arena.capacity() == 0);
+  arena.reserve(1 << 20);
+  CHECK(arena.capacity() == 1 << 20);
+  arena.allocate_bytes(1 << 20);
+  arena.allocate_bytes(1 << 20);
+  CHECK(arena.capacity() == 2 << 20);
+  arena.reset();
+  CHECK(arena.capacity() == 2 << 20);
+}
+
 TEST_CASE("reserve makes room at once") {
   Arena arena;
   arena.reserve(10 << 20);
