@@ -104,6 +104,7 @@ Flags::Given Flags::split(Arguments arguments) const {
     if (flag.kind != ValueKind::yes_no) {
       app.add_option(name, given.values[i])
           ->expected(1)
+          ->allow_extra_args(false)  // what follows the value is an argument
           ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     } else {
       app.add_flag_callback(name, [add] { add("true"); })->disable_flag_override();

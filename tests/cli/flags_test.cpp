@@ -134,6 +134,16 @@ TEST_CASE("arguments are counted: too few and too many are errors") {
   CHECK(holds(Example(true).error({"wall"}), "needs MORE"));
 }
 
+TEST_CASE("what follows the value of a flag is an argument, not another value") {
+  Example e(true);
+  CHECK(e.parse({"--count", "2", "wall", "--name", "red", "a", "b", "--size=5", "c"}));
+  CHECK(e.count == 2);
+  CHECK(e.data == "wall");
+  CHECK(e.name == "red");
+  CHECK(e.rest == std::vector<std::string>{"a", "b", "c"});
+  CHECK(holds(Example().error({"wall", "--name", "red", "door"}), "unexpected 'door'"));
+}
+
 TEST_CASE("a recipe sets flags and arguments, and the command line wins") {
   const TemporaryFolder folder;
   const std::string recipe =
