@@ -24,6 +24,7 @@ int terminal_columns() {
 
 int main(int argc, char** argv) {
   signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of `write`, said in one line like a full disk
+  std::ios_base::sync_with_stdio(false);  // C's streams would hide an error of reading as the end
   const std::vector<std::string> arguments(argv + (argc > 0), argv + argc);
   vmoe::Streams streams{std::cin, std::cout, std::cerr, terminal_columns()};
   return vmoe::run_program(arguments, streams);

@@ -35,7 +35,8 @@ void visit_folder(const std::string& folder, const Visit& visit) {
   std::error_code error;
   std::vector<std::string> paths;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    if (named_like_an_image(it->path())) paths.push_back(it->path().string());
+    std::error_code ignored;
+    if (named_like_an_image(it->path()) && !it->is_directory(ignored)) paths.push_back(it->path().string());
   }
   if (error) throw IoError("cannot read the folder '" + folder + "': " + error.message());
   if (paths.empty())
@@ -53,6 +54,7 @@ void visit_list(std::istream& in, const Visit& visit) {
     if (!path.empty() && path.back() == '\r') path.pop_back();
     if (!path.empty()) visit(path);
   }
+  if (in.bad()) throw IoError("cannot read the list on standard input");
   if (!in.eof())
     throw InputError("standard input has a line of more than 65535 bytes; it must be a path a line");
 }
@@ -74,7 +76,7 @@ class PredictionList {
       work();
     } catch (const Error& error) {
       if (error.code() != ExitCode::input && error.code() != ExitCode::io) throw;
-      streams_.err << "vmoe: " << error.what() << std::endl;
+      complain(streams_, error.what());
       if (worst_ != ExitCode::input) worst_ = error.code();
     }
   }

@@ -69,7 +69,7 @@ ExitCode dispatch(Arguments arguments, Streams& streams) {
     return ExitCode::done;
   }
   if (arguments[0] == "help") {
-    if (arguments.size() == 1) return dispatch({}, streams);
+    if (arguments.size() == 1 || arguments[1] == "help") return dispatch({}, streams);
     const std::vector<std::string> help = {"--help"};
     return find_command(arguments[1]).run(help, streams);
   }
@@ -81,15 +81,17 @@ ExitCode dispatch(Arguments arguments, Streams& streams) {
   return find_command(arguments[0]).run(arguments.subspan(1), streams);
 }
 
-/// One line on `err`, whatever the text holds.
-ExitCode complain(Streams& streams, ExitCode code, std::string line) {
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  streams.err << "vmoe: " << line << '\n';
-  streams.err.flush();
+ExitCode fail(Streams& streams, ExitCode code, const std::string& line) {
+  complain(streams, line);
   return code;
 }
 
 }  // namespace
+
+void complain(Streams& streams, std::string line) {
+  std::replace_if(line.begin(), line.end(), is_control, '?');
+  streams.err << "vmoe: " << line << std::endl;
+}
 
 int run_program(Arguments arguments, Streams& streams) {
   ExitCode code = ExitCode::internal;
@@ -99,12 +101,12 @@ int run_program(Arguments arguments, Streams& streams) {
     streams.out.flush();
     if (!streams.out) throw IoError("cannot write to standard output; is the disk full, or the reader gone?");
   } catch (const Error& error) {
-    code = complain(streams, error.code(), error.what());
+    code = fail(streams, error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    code = complain(streams, ExitCode::internal,
-                    "out of memory; a smaller model, --batch-size or --threads needs less");
+    code = fail(streams, ExitCode::internal,
+                "out of memory; a smaller model, --batch-size or --threads needs less");
   } catch (const std::exception& error) {
-    code = complain(streams, ExitCode::internal, std::string("internal error: ") + error.what());
+    code = fail(streams, ExitCode::internal, std::string("internal error: ") + error.what());
   }
   return static_cast<int>(code);
 }

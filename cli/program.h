@@ -17,6 +17,9 @@ struct Streams {
   int columns = 0;  // of the terminal that err is, where progress bars are drawn; 0: it is none
 };
 
+/// Says what went wrong: one line on `err`, whatever the text holds (a file's name may hold anything).
+void complain(Streams& streams, std::string line);
+
 /// Runs `vmoe ARGUMENTS` and returns its exit code (see ExitCode). Any error ends as one line on `err`.
 int run_program(Arguments arguments, Streams& streams);
 

@@ -1,5 +1,6 @@
 #include "cli/values.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -51,12 +52,14 @@ std::string to_text(double number) {
   return std::string(buffer, end);
 }
 
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
+
 std::string printable(std::string_view text) {
   constexpr size_t kLongest = 80;
   std::string result(text.substr(0, kLongest));
-  for (char& c : result) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
+  std::replace_if(result.begin(), result.end(), is_control, '?');
   return text.size() > kLongest ? result + "..." : result;
 }
 

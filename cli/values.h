@@ -44,6 +44,8 @@ std::optional<bool> read_yes_no(std::string_view text);
 
 /// Shortest decimal that reads back as the same number; whole ones below 10^15 without an exponent.
 std::string to_text(double number);
+/// A byte below space, or DEL: in a line for people it could end the line or move the cursor.
+bool is_control(char c);
 /// The start of a text that came from outside, control characters replaced, fit for an error line.
 std::string printable(std::string_view text);
 /// "a, b or c".

@@ -2,9 +2,12 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -14,6 +17,7 @@
 #include "tensor/random.h"
 #include "tests/cli/program.h"
 #include "tests/support/temporary_folder.h"
+#include "train/atomic_file.h"
 
 using namespace vmoe::testing;
 namespace fs = std::filesystem;
@@ -113,6 +117,37 @@ TEST_CASE("a bad picture in a list is named, the rest is predicted, and the exit
   CHECK(outcome.code == 3);
   CHECK(outcome.err.find("bad.png") != std::string::npos);
   CHECK(Json::parse(outcome.out)["predictions"].size() == 2);
+}
+
+TEST_CASE("whatever a picture is called, its error is one line; folders called like pictures are left out") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string(), pictures = (folder / "pictures").string();
+  succeed(train_command(run));
+  succeed({"data", kTinyData, "--export", pictures, "--count", "1"});
+  fs::create_directory(folder / "pictures" / "folder.png");
+  std::ofstream(folder / "pictures" / "two\nlines\x1b[2J.png") << "not a picture";
+  const Outcome outcome = vmoe::testing::vmoe({"predict", run, pictures, "--json"});
+  CHECK(outcome.code == 3);
+  CHECK(outcome.err.starts_with("vmoe: "));
+  CHECK(outcome.err.find("two?lines?[2J.png") != std::string::npos);
+  CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
+  CHECK(Json::parse(outcome.out)["predictions"].size() == 1);
+}
+
+TEST_CASE("a list of pictures that cannot be read is an error, an empty one is not") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string();
+  succeed(train_command(run));
+  CHECK(vmoe::testing::vmoe({"predict", run, "-"}, "").code == 0);
+  struct Broken : std::streambuf {
+    int_type underflow() override { throw std::ios_base::failure("no"); }
+  } broken;
+  std::istream in(&broken);
+  std::ostringstream out, err;
+  vmoe::Streams streams{in, out, err};
+  const std::vector<std::string> arguments = {"predict", run, "-"};
+  CHECK(vmoe::run_program(arguments, streams) == 4);
+  CHECK(err.str().find("standard input") != std::string::npos);
 }
 
 TEST_CASE("a model is not evaluated on a data set with other classes") {
