@@ -1,5 +1,7 @@
 #include "train/checkpoint.h"
 
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "moe/layers.h"
@@ -131,7 +133,13 @@ LoadedModel load_model(const std::string& path) {
   loaded.model = std::make_unique<Model>(loaded.description.config);
   ParameterStore& store = loaded.model->parameters();
   require_coverage(file, store);
-  for (int i = 0; i < store.count(); ++i) file.read(*file.find(store[{i}].name), store.value({i}).data);
+  for (int i = 0; i < store.count(); ++i) {
+    const Tensor value = store.value({i});
+    file.read(*file.find(store[{i}].name), value.data);
+    if (!std::all_of(value.begin(), value.end(), [](real x) { return std::isfinite(x); })) {
+      throw InputError("'" + path + "': tensor '" + store[{i}].name + "' holds numbers that are not finite");
+    }
+  }
   return loaded;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <numeric>
 
 #include "data/decode.h"
@@ -78,9 +79,14 @@ Prediction Predictor::predict(const std::string& path, int top) {
     output = state_->inference.forward(worker, pixels);
     probabilities = softmax(tape, output.logits);
   });
+  const Tensor p = tape.value(probabilities);
+  if (!std::all_of(p.begin(), p.end(), [](real share) { return std::isfinite(share); })) {
+    throw InputError("the model's probabilities for '" + path +
+                     "' are not finite; its weights are too large");
+  }
   Prediction prediction;
   prediction.path = path;
-  prediction.top = best_guesses(tape.value(probabilities).data, description.classes, top);
+  prediction.top = best_guesses(p.data, description.classes, top);
   if (output.routing) prediction.experts = chosen_experts(tape, *output.routing, description.experts);
   prediction.milliseconds =
       1e3 * std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

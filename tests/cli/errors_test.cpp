@@ -204,3 +204,15 @@ TEST_CASE("every recipe of the project is one that train understands") {
     check_error({"train", "no/such/data", "-c", recipe.path().string()}, 4, {"no/such/data"});
   }
 }
+
+TEST_CASE("a model whose weights are not finite numbers is refused by the tensor's name") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string(), model = (folder / "run" / "best.safetensors").string();
+  REQUIRE(vmoe::testing::vmoe(train_command(run)).code == 0);
+  std::fstream file(model, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-4, std::ios::end);  // the last number of the last tensor by name
+  file.write("\0\0\xc0\x7f", 4);
+  file.close();
+  check_error({"eval", model, kTinyData}, 3, {"best.safetensors", "'pos_embed'", "not finite"});
+  check_error({"info", model}, 3, {"not finite"});
+}
