@@ -6,6 +6,7 @@
 #include "cli/values.h"
 #include "data/split.h"
 #include "tensor/error.h"
+#include "train/atomic_file.h"
 
 namespace vmoe {
 
@@ -15,7 +16,7 @@ std::string model_path(const std::string& argument) {
   if (!fs::is_directory(argument, ignored)) return argument;
   for (const char* name : {"best.safetensors", "last.safetensors"}) {
     const fs::path path = fs::path(argument) / name;
-    if (fs::exists(path, ignored)) return path.string();
+    if (file_exists(path)) return path.string();
   }
   throw InputError("'" + argument +
                    "' holds no model; a run's folder has best.safetensors or last.safetensors");

@@ -119,6 +119,7 @@ ExitCode train_command(Arguments arguments, Streams& streams) {
 
   machine.prepare();
   options.threads = machine.threads;
+  options.isa = machine.isa;
   if (options.output.empty()) options.output = default_output(options, flags.recipe_path());
   const InterruptWatch watch;
   ProgressBar bar(streams.err, streams.columns);

@@ -153,6 +153,13 @@ void InputFile::read(uint64_t offset, void* bytes, size_t count) const {
   }
 }
 
+bool file_exists(const fs::path& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  throw io_error("read", path, errno);
+}
+
 std::string read_file(const fs::path& path, size_t max_bytes) {
   const InputFile file(path);
   if (file.size() > max_bytes) {

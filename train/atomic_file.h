@@ -61,6 +61,9 @@ class InputFile {
   uint64_t size_ = 0;
 };
 
+/// Whether something of this name exists; IoError if that cannot be told.
+bool file_exists(const std::filesystem::path& path);
+
 /// The whole content; InputError if the file is longer than `max_bytes`.
 std::string read_file(const std::filesystem::path& path, size_t max_bytes);
 

@@ -103,6 +103,7 @@ nlohmann::ordered_json settings_of(const TrainOptions& options, const RunPlan& p
   json["data"] = options.data;
   json["format"] = options.format;
   json["labels"] = options.labels;
+  json["holdout"] = options.holdout;
   json["training_images"] = plan.split.train.size();
   json["model"] = nlohmann::ordered_json::parse(description_to_json(plan.description));
   json["batch-size"] = plan.step.batch_size;
@@ -124,9 +125,10 @@ nlohmann::ordered_json settings_of(const TrainOptions& options, const RunPlan& p
   json["mixup"] = plan.augment.mixup;
   json["cutmix"] = plan.augment.cutmix;
   json["label-smoothing"] = plan.augment.label_smoothing;
-  json["holdout"] = options.holdout;
   json["seed"] = options.seed;
-  return json;
+  json["isa"] = options.isa;
+  return nlohmann::ordered_json::parse(  // as a file holds it: a path need not be UTF-8
+      json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 }  // namespace

@@ -60,13 +60,12 @@ RunFolder open_folder(const TrainOptions& options) {
   RunFolder run(options.output);
   std::error_code error;
   fs::create_directories(run.folder, error);
-  if (error || !fs::is_directory(run.folder)) {
+  if (error || !fs::is_directory(run.folder, error)) {
     throw IoError("cannot make the output folder '" + options.output +
                   "': " + (error ? error.message() : "a file of that name exists"));
   }
   const auto files = run.files();
-  const bool holds_run =
-      std::any_of(files.begin(), files.end(), [](const fs::path& file) { return fs::exists(file); });
+  const bool holds_run = std::any_of(files.begin(), files.end(), file_exists);
   if (holds_run && !options.resume && !options.overwrite) {
     throw UsageError("--output " + options.output +
                      ": holds a run already; add --resume to continue it or "
@@ -83,9 +82,15 @@ RunFolder open_folder(const TrainOptions& options) {
   return run;
 }
 
+// A log to be read, empty if there is none; a pipe or a folder of its name is an error and not a wait.
+std::ifstream open_log(const fs::path& path) {
+  if (file_exists(path)) InputFile must_be_regular(path);
+  return std::ifstream(path, std::ios::binary);
+}
+
 // Bytes of the leading lines of a log whose "step" is at most `step`.
 uint64_t bytes_up_to(const fs::path& path, int64_t step) {
-  std::ifstream file(path, std::ios::binary);
+  std::ifstream file = open_log(path);
   uint64_t bytes = 0;
   for (std::string line; std::getline(file, line) && !file.eof(); bytes += line.size() + 1) {
     const auto json = nlohmann::json::parse(line, nullptr, false);
@@ -97,7 +102,7 @@ uint64_t bytes_up_to(const fs::path& path, int64_t step) {
 
 // Bytes of the header and the rows of the first `epochs` epochs of the table.
 uint64_t bytes_of_epochs(const fs::path& path, int64_t epochs) {
-  std::ifstream file(path, std::ios::binary);
+  std::ifstream file = open_log(path);
   uint64_t bytes = 0;
   std::string line;
   for (int64_t i = 0; i <= epochs && std::getline(file, line) && !file.eof(); ++i) bytes += line.size() + 1;
@@ -119,12 +124,11 @@ const std::vector<std::string> kSummaryColumns = {"epoch",
 // Says which setting differs from the run that is to be continued.
 void require_same_settings(const nlohmann::ordered_json& now, const nlohmann::ordered_json& then) {
   if (now == then) return;
-  for (const auto& [key, value] : now.items()) {
-    if (then.contains(key) && then[key] == value) continue;
-    const std::string was = then.contains(key) ? then[key].dump() : "absent";
-    if (value.is_object())
-      throw UsageError("--resume: the model or its data differs from the run's; repeat the run's own flags");
-    throw UsageError("--resume: " + key + " is " + value.dump() + ", but the run has " + was +
+  const nlohmann::ordered_json before = then.flatten(), after = now.flatten();
+  for (const auto& [path, value] : after.items()) {  // "/model/config/vit/dim"
+    if (before.contains(path) && before[path] == value) continue;
+    const std::string was = before.contains(path) ? before[path].dump() : "none";
+    throw UsageError("--resume: " + path.substr(1) + " is " + value.dump() + ", but the run has " + was +
                      "; only --threads, --max-steps and --save-every may differ");
   }
   throw UsageError("--resume: the run was made with settings that this program does not know");
@@ -187,7 +191,7 @@ class Run {
 };
 
 void Run::restore() {
-  const bool resume = options_.resume && fs::exists(folder_.state);
+  const bool resume = options_.resume && file_exists(folder_.state);
   uint64_t keep_metrics = 0, keep_table = 0;
   if (resume) {
     require_same_settings(plan_.settings, read_run_settings(folder_.state));
@@ -222,7 +226,7 @@ RunSummary Run::go() {
   if (!summary.nothing_to_do) save();
 
   summary.last_path = folder_.last.string();
-  summary.model_path = fs::exists(folder_.best) ? folder_.best.string() : summary.last_path;
+  summary.model_path = file_exists(folder_.best) ? folder_.best.string() : summary.last_path;
   summary.steps = state_.step;
   summary.epochs = static_cast<int>(epoch());
   summary.best_epoch = state_.best_epoch;

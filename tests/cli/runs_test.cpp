@@ -201,6 +201,47 @@ TEST_CASE("a run that is resumed with another setting is refused, and its files 
   CHECK(bytes_of(folder / "run" / "last.state.safetensors") == before);
 }
 
+TEST_CASE("what differs from the run is named, also within the model") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string();
+  succeed(train_command(run, {"--max-steps", "1"}));
+  const auto refusal = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> flags = {"--resume"};
+    flags.insert(flags.end(), more.begin(), more.end());
+    const Outcome outcome = vmoe::testing::vmoe(train_command(run, flags));
+    CHECK(outcome.code == 2);
+    return outcome.err;
+  };
+  CHECK(refusal({"--mlp-dim", "32"}).find("mlp_dim is 32, but the run has 16") != std::string::npos);
+  CHECK(refusal({"--holdout", "0.4"}).find("holdout is 0.4, but the run has 0.1") != std::string::npos);
+  CHECK(refusal({"--isa", "plain"}).find("isa is \"plain\", but the run has \"auto\"") != std::string::npos);
+}
+
+TEST_CASE("a state or a log that is none ends a resumed run in one line") {
+  const TemporaryFolder folder;
+  const fs::path run = folder / "run";
+  succeed(train_command(run.string(), {"--max-steps", "1"}));
+  const auto resume = [&] { return vmoe::testing::vmoe(train_command(run.string(), {"--resume"})); };
+  const std::string state = bytes_of(run / "last.state.safetensors");
+  for (const char* settings : {"[]", "null", "7", "{}"}) {
+    CAPTURE(settings);
+    const std::string entry =
+        std::string(R"({"__metadata__":{"vmoe":"{\"schema\":1,\"state\":{},\"settings\":)") + settings +
+        "}\"}}";
+    std::ofstream(run / "last.state.safetensors", std::ios::binary)
+        << static_cast<char>(entry.size()) << std::string(7, '\0') << entry;
+    const Outcome outcome = resume();
+    CHECK(outcome.code == 2);
+    CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
+  }
+  std::ofstream(run / "last.state.safetensors", std::ios::binary) << state;
+  fs::remove(run / "metrics.jsonl");
+  REQUIRE(mkfifo((run / "metrics.jsonl").c_str(), 0600) == 0);
+  const Outcome outcome = resume();
+  CHECK(outcome.code == 3);
+  CHECK(outcome.err.find("metrics.jsonl': it is a pipe") != std::string::npos);
+}
+
 TEST_CASE("--resume without a checkpoint starts from the beginning") {
   const TemporaryFolder folder;
   succeed(train_command((folder / "a").string()));

@@ -270,3 +270,13 @@ TEST_CASE("a line that fits only in part is taken back") {
   log.append("three\n");
   CHECK(content(folder / "log") == "one\nthree\n");
 }
+
+TEST_CASE("a file exists, does not exist, or cannot be asked for") {
+  const TemporaryFolder folder;
+  write_file(folder / "file", "x");
+  CHECK(file_exists(folder / "file"));
+  CHECK(file_exists(folder.path()));
+  CHECK(!file_exists(folder / "none"));
+  CHECK(!file_exists(folder / "file" / "below"));
+  CHECK_THROWS_AS(file_exists(folder / std::string(300, 'x')), IoError);
+}
