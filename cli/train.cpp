@@ -15,7 +15,7 @@ namespace {
 
 void add_optimiser_flags(Flags& flags, TrainOptions& o) {
   flags.group("Optimisation (AdamW)", "warm-up, then half a cosine down to --min-lr");
-  flags.add("batch-size", o.batch_size, at_least(1), "images between two updates", "suits the data");
+  flags.add("batch-size", o.batch_size, between(1, 1 << 20), "images between two updates", "suits the data");
   flags.add("epochs", o.epochs, between(1, 100000), "times through the training set; the schedule follows it",
             "suits the data");
   flags.add("lr", o.lr, {.least = 0, .most = 100, .above = true}, "largest learning rate");

@@ -11,7 +11,6 @@ namespace vmoe {
 
 namespace {
 
-constexpr int kLargestSize = 4096;
 constexpr int64_t kMeasuredPixels = int64_t{1} << 26;
 
 [[noreturn]] void wrong(const std::string& where, const std::string& what) {
@@ -29,7 +28,7 @@ class Fields {
     const auto& value = field(key);
     if (!value.is_number_integer()) wrong(where_, std::string(key) + " should be a whole number");
     const auto number = value.get<int64_t>();
-    if (number < 0 || number > kLargestSize) wrong(where_, std::string(key) + " is out of range");
+    if (number < 0 || number > kLargestImageSize) wrong(where_, std::string(key) + " is out of range");
     return static_cast<int>(number);
   }
   double number(const char* key) {
@@ -78,7 +77,7 @@ int64_t half_to_even(int64_t difference) {
 }  // namespace
 
 void validate(const Preprocess& p, const std::string& where) {
-  if (p.image_size < 1 || p.image_size > kLargestSize) wrong(where, "image_size must be 1 to 4096");
+  if (p.image_size < 1 || p.image_size > kLargestImageSize) wrong(where, "image_size must be 1 to 4096");
   if (p.channels != 1 && p.channels != 3) wrong(where, "channels must be 1 or 3");
   if (p.filter != "bilinear" && p.filter != "bicubic") wrong(where, "filter must be bilinear or bicubic");
   if (!(p.crop_fraction >= 0.1 && p.crop_fraction <= 1)) wrong(where, "crop_fraction must be 0.1 to 1");

@@ -15,6 +15,9 @@ namespace vmoe {
 class Dataset;
 enum class Split;
 
+/// Pixels a side that the model can ask for.
+constexpr int kLargestImageSize = 4096;
+
 struct Preprocess {
   int image_size = 0;                   // S: the model takes S x S pixels, 1 .. 4096
   int channels = 3;                     // C: 1 or 3

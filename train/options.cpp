@@ -1,6 +1,7 @@
 #include "train/options.h"
 
 #include <cmath>
+#include <cstdio>
 #include <limits>
 
 #include "nn/presets.h"
@@ -80,9 +81,8 @@ int suitable_image_size(const VitConfig& preset, const DatasetInfo& data, int pa
 
 void require(bool holds, const std::string& flag, double value, const std::string& right) {
   if (holds) return;
-  std::string shown = std::to_string(value);
-  shown.erase(shown.find_last_not_of('0') + 1);
-  if (!shown.empty() && shown.back() == '.') shown.pop_back();
+  char shown[32];
+  std::snprintf(shown, sizeof shown, "%.15g", value);
   throw UsageError("--" + flag + " " + shown + ": must be " + right);
 }
 
@@ -104,6 +104,14 @@ ModelConfig model_from_flags(const ModelFlags& flags, const DatasetInfo& data) {
   if (config.vit.classes != static_cast<int>(data.classes.size())) {
     throw UsageError("--classes " + std::to_string(config.vit.classes) + ": the data set has " +
                      std::to_string(data.classes.size()) + " classes; leave the flag out");
+  }
+  if (config.vit.channels != 1 && config.vit.channels != 3) {
+    throw UsageError("--channels " + std::to_string(config.vit.channels) +
+                     ": images have 1 (grey) or 3 (colour); leave the flag out");
+  }
+  if (config.vit.image_size > kLargestImageSize) {
+    throw UsageError("--image-size " + std::to_string(config.vit.image_size) +
+                     ": images are resized to at most " + std::to_string(kLargestImageSize) + " pixels");
   }
   validate(config, "model");
   return config;

@@ -122,6 +122,17 @@ TEST_CASE("an output below a regular file cannot be made") {
   check_error(train_command((folder / "file" / "run").string()), 4, {"file"});
 }
 
+TEST_CASE("images of a size or with channels that no data has are wrong usage") {
+  check_error({"train", kTinyData, "--channels", "7"}, 2, {"--channels 7", "1 (grey) or 3 (colour)"});
+  check_error({"train", kTinyData, "--image-size", "8192", "--patch-size", "512"}, 2,
+              {"--image-size 8192", "4096"});
+}
+
+TEST_CASE("a value out of range is shown in a few digits") {
+  check_error({"train", kTinyData, "--save-every", "1e300"}, 2, {"--save-every 1e+300: must be"});
+  check_error({"train", kTinyData, "--min-lr", "0.5"}, 2, {"--min-lr 0.5: must be"});
+}
+
 TEST_CASE("a data set that does not exist is an error that names it") {
   check_error({"train", "no/such/data"}, 4, {"no/such/data"});
   check_error({"data", "no/such/data"}, 4, {"no/such/data"});
