@@ -63,9 +63,9 @@ std::string default_output(const TrainOptions& options, const std::string& recip
   if (!recipe.empty()) return (fs::path("runs") / fs::path(recipe).stem()).string();
   if (!options.model.model.empty()) return "runs/" + options.model.model;
   if (options.data.starts_with("synthetic")) return "runs/synthetic";
-  const fs::path data = fs::path(options.data).lexically_normal();
-  const fs::path name = data.has_filename() ? data.filename() : data.parent_path().filename();
-  return (fs::path("runs") / name).string();
+  std::error_code ignored;
+  const fs::path data = fs::weakly_canonical(options.data, ignored);  // "." and ".." have names, too
+  return (fs::path("runs") / (data.has_filename() ? data.filename() : "data")).string();
 }
 
 Json to_json(const RunSummary& s, const std::string& output) {

@@ -242,6 +242,19 @@ TEST_CASE("a state or a log that is none ends a resumed run in one line") {
   CHECK(outcome.err.find("metrics.jsonl': it is a pipe") != std::string::npos);
 }
 
+TEST_CASE("the folder of a run is called like the data, also where the path ends in dots") {
+  const TemporaryFolder folder;
+  const fs::path before = fs::current_path();
+  for (const char* name : {"train/a", "train/b"})
+    succeed({"data", kTinyData, "--export", (folder / "pets" / name).string(), "--count", "2"});
+  fs::current_path(folder / "pets" / "train");
+  const Outcome outcome = vmoe::testing::vmoe(
+      {"train", "..", "--dim", "16", "--depth", "1", "--heads", "2", "--epochs", "1", "--json"});
+  fs::current_path(before);
+  REQUIRE(outcome.code == 0);
+  CHECK(Json::parse(outcome.out)["output"] == "runs/pets");
+}
+
 TEST_CASE("--resume without a checkpoint starts from the beginning") {
   const TemporaryFolder folder;
   succeed(train_command((folder / "a").string()));
