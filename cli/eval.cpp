@@ -1,5 +1,6 @@
 // vmoe eval: how good a model is.
 
+#include <optional>
 #include <ostream>
 
 #include "cli/commands.h"
@@ -94,8 +95,13 @@ ExitCode eval_command(Arguments arguments, Streams& streams) {
       open_dataset_of(model, options.data, {.format = options.format, .labels = options.labels});
   ImageChoice choice = choose_images(*dataset, model, options.split);
   const EvaluationImages images(*dataset, choice.split, std::move(choice.indices), model.preprocess);
+  std::optional<AtomicFile> table;
+  if (!options.confusion.empty()) table.emplace(options.confusion);  // fails now rather than after the work
   const Evaluation evaluation = evaluate(*loaded.model, images, options.machine.threads);
-  if (!options.confusion.empty()) write_file(options.confusion, confusion_table(evaluation, model.classes));
+  if (table) {
+    table->write(confusion_table(evaluation, model.classes));
+    table->commit();
+  }
   if (options.json) {
     print_json(streams.out, to_json(evaluation, options));
   } else {

@@ -216,6 +216,14 @@ TEST_CASE("every recipe of the project is one that train understands") {
   }
 }
 
+TEST_CASE("a file of an evaluation that cannot be written is an error") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string();
+  REQUIRE(vmoe::testing::vmoe(train_command(run)).code == 0);
+  check_error({"eval", run, kTinyData, "--confusion", (folder / "none" / "c.csv").string()}, 4, {"c.csv"});
+  check_error({"eval", run, kTinyData, "--confusion", run}, 4, {"run", "folder"});
+}
+
 TEST_CASE("a model whose weights are not finite numbers is refused by the tensor's name") {
   const TemporaryFolder folder;
   const std::string run = (folder / "run").string(), model = (folder / "run" / "best.safetensors").string();
