@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "data/formats.h"
 #include "tensor/error.h"
@@ -24,11 +25,6 @@ constexpr Format kFormats[] = {
     {"idx", is_idx, open_idx},
 };
 
-bool exists(const std::string& path) {
-  std::error_code error;
-  return std::filesystem::exists(path, error);
-}
-
 const Format& find_format(const std::string& path, const std::string& wanted) {
   std::string names = "auto";
   for (const Format& format : kFormats) {
@@ -36,7 +32,7 @@ const Format& find_format(const std::string& path, const std::string& wanted) {
     names += std::string(", ") + format.name;
   }
   if (wanted != "auto") throw UsageError("unknown data format '" + wanted + "'; there are " + names);
-  if (!exists(path)) throw IoError("cannot read '" + path + "': no such file or folder");
+  require_exists(path);
   throw InputError(path +
                    ": not a data set. It should hold train and test folders of class folders (images), "
                    "data_batch_*.bin and test_batch.bin (CIFAR-10), train.bin and test.bin (CIFAR-100), or "
@@ -56,9 +52,21 @@ std::unique_ptr<Dataset> open_dataset(const std::string& path, const DatasetOpti
   auto dataset = find_format(path, options.format).open(path, options);
   const size_t classes = dataset->info().classes.size();
   if (classes < 2) {
-    throw InputError(path + ": " + std::to_string(classes) + " class; a classifier needs at least two");
+    throw InputError(path + ": " + std::to_string(classes) + (classes == 1 ? " class" : " classes") +
+                     "; a classifier needs at least two");
   }
   return dataset;
+}
+
+void require_exists(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) return;
+  throw IoError("cannot read '" + path + "': " + (error ? error.message() : "no such file or folder"));
+}
+
+std::string valid_utf8(const std::string& text) {
+  using nlohmann::json;
+  return json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace)).get<std::string>();
 }
 
 std::vector<std::string> number_names(int count) {

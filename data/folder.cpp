@@ -26,6 +26,7 @@ class FolderDataset : public Dataset {
     info_.format = "folder";
     info_.channels = 1;  // until a colour image is seen
     const std::string test = is_folder(path + "/test") ? "/test" : "/val";
+    require_exists(path);
     const std::string folders[2] = {path + "/train", path + test};
     if (!is_folder(folders[0]) && !is_folder(folders[1]))
       throw InputError(path + ": neither a train nor a test folder");
@@ -34,6 +35,7 @@ class FolderDataset : public Dataset {
     for (int split = 0; split < 2; ++split) {
       if (is_folder(folders[split])) add_split(split, folders[split], scratch);
     }
+    for (std::string& name : info_.classes) name = valid_utf8(name);
   }
 
   ImageView image(Split split, int64_t i, ImageScratch& scratch) const override {

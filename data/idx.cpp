@@ -111,7 +111,10 @@ IdxPaths find_files(const std::string& path) {
     return find_in_folder(std::filesystem::path(path).parent_path(), &prefix);
   }
   IdxPaths paths;
-  for (const std::string& part : split_commas(path)) add_path(part, paths);
+  for (const std::string& part : split_commas(path)) {
+    require_exists(part);
+    add_path(part, paths);
+  }
   return paths;
 }
 

@@ -29,10 +29,11 @@ std::vector<std::string> read_lines(const std::string& path) {
 std::vector<std::string> parse_names(const std::string& path, size_t expected) {
   std::vector<std::string> names;
   std::set<std::string> seen;
-  for (std::string& line : read_lines(path)) {
+  for (const std::string& line : read_lines(path)) {
     if (line.empty()) continue;
-    if (!seen.insert(line).second) throw InputError(path + ": class '" + line + "' comes twice");
-    names.push_back(std::move(line));
+    names.push_back(valid_utf8(line));
+    if (!seen.insert(names.back()).second)
+      throw InputError(path + ": class '" + names.back() + "' comes twice");
   }
   if (expected != 0 && names.size() != expected) {
     throw InputError(path + ": " + std::to_string(names.size()) + " class names; the data has " +

@@ -67,6 +67,10 @@ void set_key(const std::string& item, SyntheticSettings& settings) {
 }
 
 SyntheticSettings parse_settings(const std::string& path) {
+  if (!is_synthetic(path)) {
+    throw UsageError("'" + path +
+                     "' is not synthetic data, which is called synthetic or synthetic:KEY=VALUE,...");
+  }
   SyntheticSettings settings;
   for (size_t start = path.find(':'); start != std::string::npos && start + 1 < path.size();) {
     const size_t end = path.find(',', start + 1);

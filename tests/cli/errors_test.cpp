@@ -133,7 +133,9 @@ TEST_CASE("a value out of range is shown in a few digits") {
   check_error({"train", kTinyData, "--min-lr", "0.5"}, 2, {"--min-lr 0.5: must be"});
 }
 
-TEST_CASE("a data set that does not exist is an error that names it") {
+TEST_CASE("a data set that does not exist is an error that names it, whatever the format") {
+  for (const char* format : {"folder", "cifar10", "cifar100", "idx"})
+    check_error({"data", "no/such/data", "--format", format}, 4, {"no/such/data", "o such file"});
   check_error({"train", "no/such/data"}, 4, {"no/such/data"});
   check_error({"data", "no/such/data"}, 4, {"no/such/data"});
 }

@@ -242,6 +242,19 @@ TEST_CASE("a state or a log that is none ends a resumed run in one line") {
   CHECK(outcome.err.find("metrics.jsonl': it is a pipe") != std::string::npos);
 }
 
+TEST_CASE("class names and paths that are not UTF-8 can be trained on, evaluated and resumed") {
+  const TemporaryFolder folder;
+  const std::string data = (folder / "\xe4").string(), run = (folder / "run").string();
+  for (const char* name : {"train/a", "train/b\xff"})
+    succeed({"data", kTinyData, "--export", data + "/" + name, "--count", "4"});
+  std::vector<std::string> command = train_command(run, {"--max-steps", "1"});
+  command[1] = data;
+  succeed(command);
+  command.push_back("--resume");
+  succeed(command);
+  CHECK(json_of({"eval", run, data, "--split", "train"})["n"] == 6);
+}
+
 TEST_CASE("the folder of a run is called like the data, also where the path ends in dots") {
   const TemporaryFolder folder;
   const fs::path before = fs::current_path();

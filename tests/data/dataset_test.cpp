@@ -102,5 +102,6 @@ TEST_CASE("synthetic: wrong keys and values are wrong usage") {
   error_of<UsageError>([] { open_dataset("synthetic:train=99999999999"); }, "out of range");
   error_of<UsageError>([] { open_dataset("synthetic:train=-3"); }, "out of range");
   error_of<UsageError>([] { open_dataset("synthetic:train=100000,size=512"); }, "more than 256 MiB");
+  error_of<UsageError>([] { open_dataset("/tmp", {.format = "synthetic"}); }, "'/tmp' is not synthetic data");
   error_of<InputError>([] { open_dataset("synthetic:families=1,details=1"); }, "at least two");
 }

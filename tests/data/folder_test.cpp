@@ -82,6 +82,12 @@ TEST_CASE("image folder: one class is too few") {
   error_of<InputError>([&] { open_dataset(folder.path()); }, "1 class; a classifier needs at least two");
 }
 
+TEST_CASE("image folder: no class at all is too few") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "train");
+  error_of<InputError>([&] { open_dataset(folder.path()); }, "0 classes; a classifier needs at least two");
+}
+
 TEST_CASE("image folder: hidden files are left out") {
   const TemporaryFolder folder;
   write_image_folder(folder.path());
@@ -130,4 +136,15 @@ TEST_CASE("image folder: announcing an image is harmless, also when the file is 
   data->announce(Split::train, 1);
   ImageScratch scratch;
   error_of<IoError>([&] { data->image(Split::train, 0, scratch); }, "cannot read");
+}
+
+TEST_CASE("image folder: class names are UTF-8 whatever the folders are called") {
+  const TemporaryFolder folder;
+  write_image_folder(folder.path());
+  for (const char* split : {"train", "test"})
+    std::filesystem::rename(folder / split / "dog", folder / split / "d\xf6g");
+  const auto data = open_dataset(folder.path());
+  CHECK(data->info().classes == std::vector<std::string>{"cat", "d\xef\xbf\xbdg", "owl"});
+  ImageScratch scratch;
+  for (int64_t i = 0; i < data->size(Split::train); ++i) data->image(Split::train, i, scratch);
 }

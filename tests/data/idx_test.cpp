@@ -1,6 +1,7 @@
 #include <filesystem>
 
 #include "data/dataset.h"
+#include "data/idx_file.h"
 #include "tests/data/files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -231,4 +232,14 @@ TEST_CASE("IDX: a .gz that claims gigabytes is refused before they are taken") {
   const ByteVector header = be32(0x803) + be32(100000000) + be32(28) + be32(28);
   write_bytes(folder / "train-images-idx3-ubyte.gz", gzipped(header + ByteVector(100, 0)));
   error_of<InputError>([&] { open_dataset(folder.path()); }, "384 MiB");
+}
+
+TEST_CASE("IDX: class names are UTF-8 whatever the file holds, as they are in a model file") {
+  const TemporaryFolder folder;
+  write_idx_set(folder.path());
+  write_text(folder / "label_names.txt", "caf\xe9\nc\xc3\xa4t\ndog\n");
+  CHECK(open_dataset(folder.path())->info().classes ==
+        std::vector<std::string>{"caf\xef\xbf\xbd", "c\xc3\xa4t", "dog"});
+  write_text(folder / "label_names.txt", "\xe9\n\xe8\ndog\n");
+  error_of<InputError>([&] { open_dataset(folder.path()); }, "comes twice");
 }
