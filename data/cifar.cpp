@@ -14,6 +14,7 @@ namespace vmoe {
 namespace {
 
 constexpr int kSide = 32, kPixels = kSide * kSide;
+constexpr int64_t kPiece = 256;  // records whose labels are read at a time
 
 /// What tells the two apart.
 struct CifarKind {
@@ -91,12 +92,19 @@ class CifarDataset : public Dataset {
                    " record has " + std::to_string(record));
     }
     file->first = static_cast<int64_t>(labels_[split].size());
-    for (int64_t at = 0; at < size; at += record) add_labels(split, *file, at);
+    // Read, not mapped: a long file stays out of memory until its images are wanted.
+    const File source(path);
+    std::vector<uint8_t> piece(static_cast<size_t>(kPiece * record));
+    for (int64_t start = 0; start < size; start += kPiece * record) {
+      const auto got = static_cast<int64_t>(source.read(start, piece.data(), piece.size()));
+      for (int64_t at = 0; at + record <= got; at += record) {
+        add_labels(split, *file, start + at, piece.data() + at);
+      }
+    }
     files_[split].push_back(std::move(file));
   }
 
-  void add_labels(int split, const RecordFile& file, int64_t at) {
-    const uint8_t* labels = file.bytes.bytes().data() + at;
+  void add_labels(int split, const RecordFile& file, int64_t at, const uint8_t* labels) {
     const int fine = labels[kind_.labels - 1];
     require_label(file, at + kind_.labels - 1, fine, kind_.fine_classes);
     if (kind_.coarse_classes > 0) {

@@ -1,6 +1,6 @@
 #pragma once
-// What a data set holds, for `vmoe data`: every image is decoded, so that broken files are found before a
-// long run is.
+// What a data set holds, for `vmoe data`: every image file is decoded, so that broken ones are found before
+// a long run is.
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -19,8 +19,8 @@ struct DataReport {
   SplitReport train, test;
 };
 
-/// Opens the data set, counts, decodes every image (on all OpenMP threads). Throws what open_dataset throws;
-/// broken images of a folder are listed instead.
+/// Opens the data set, counts, decodes every image file (on all OpenMP threads). Throws what open_dataset
+/// throws; broken images of a folder are listed instead.
 DataReport describe_dataset(const std::string& path, DatasetOptions options = {});
 
 /// {"schema":1, "path", "format", "classes":[names], "coarse_classes":[names], "channels",

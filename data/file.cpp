@@ -53,8 +53,9 @@ Bytes read_file(const std::string& path, ImageScratch& scratch) {
   const File file(path);
   if (file.size() == 0) throw InputError(path + ": the file is empty");
   if (static_cast<size_t>(file.size()) > scratch.budget()) {
-    throw InputError(path + ": " + std::to_string(file.size() >> 20) +
-                     " MiB are too large for an image file");
+    throw InputError(path + ": the file has " + std::to_string(file.size() >> 20) +
+                     " MiB; of such a file at most " + std::to_string(scratch.budget() >> 20) +
+                     " MiB are accepted");
   }
   uint8_t* bytes = scratch.allocate<uint8_t>(file.size());
   return {bytes, file.read(0, bytes, static_cast<size_t>(file.size()))};

@@ -10,6 +10,9 @@ namespace vmoe {
 
 namespace {
 
+constexpr int64_t kMaxImages = int64_t{1} << 24;
+constexpr size_t kMaxClasses = 256;
+
 /// The four files by role; empty where there is none.
 struct IdxPaths {
   std::string images[2], labels[2];  // by split
@@ -148,13 +151,17 @@ class IdxDataset : public Dataset {
       throw InputError((images.empty() ? labels : images) + ": the file of its " +
                        (images.empty() ? "images" : "labels") + " is missing beside it");
     }
-    images_[split] = std::make_unique<IdxFile>(images, IdxFile::Content::images);
+    images_[split] = std::make_unique<IdxFile>(images, IdxFile::Content::images, room_);
     const IdxFile& image_file = *images_[split];
-    const IdxFile label_file(labels, IdxFile::Content::labels);
+    room_ -= image_file.unpacked_bytes();
+    const IdxFile label_file(labels, IdxFile::Content::labels, room_);
     if (label_file.count() != image_file.count()) {
       bad_file(labels, 4,
                std::to_string(label_file.count()) + " labels, but " + images + " holds " +
                    std::to_string(image_file.count()) + " images");
+    }
+    if (image_file.count() > kMaxImages) {
+      bad_file(images, 4, std::to_string(image_file.count()) + " images; at most 16 Mi are accepted");
     }
     labels_[split].assign(label_file.item(0), label_file.item(0) + label_file.count());
     const bool first = info_.max_width == 0;
@@ -168,6 +175,11 @@ class IdxDataset : public Dataset {
   void name_classes(const IdxPaths& paths) {
     const std::string& any = images_[0] ? paths.images[0] : paths.images[1];
     info_.classes = read_label_names(parent(any), {"label_names.txt", "labels.txt", "classes.txt"}, 0);
+    if (info_.classes.size() > kMaxClasses) {
+      throw InputError(
+          info_.path + ": " + std::to_string(info_.classes.size()) +
+          " class names lie beside it; IDX labels are bytes, so at most 256 classes are possible");
+    }
     const std::vector<int>& deciding = labels_[images_[0] ? 0 : 1];
     if (info_.classes.empty()) {
       info_.classes = number_names(1 + *std::max_element(deciding.begin(), deciding.end()));
@@ -183,6 +195,7 @@ class IdxDataset : public Dataset {
   }
 
   std::unique_ptr<IdxFile> images_[2];
+  int64_t room_ = IdxFile::kMaxUnpacked;  // for what is still to be unpacked
 };
 
 }  // namespace

@@ -10,15 +10,15 @@ namespace vmoe {
 namespace {
 
 constexpr uint32_t kImageMagic = 0x803, kLabelMagic = 0x801;
-constexpr int64_t kLargestUnpacked = int64_t{384} << 20;
 
 }  // namespace
 
-IdxFile::IdxFile(const std::string& path, Content content) : path_(path), content_(content), file_(path) {
+IdxFile::IdxFile(const std::string& path, Content content, int64_t room)
+    : path_(path), content_(content), file_(path) {
   const Bytes packed = file_.bytes();
   if (packed.empty()) throw InputError(path + ": the file is empty");
   if (packed.size() >= 2 && packed[0] == 0x1F && packed[1] == 0x8B) {
-    unpack();
+    unpack(room);
   } else {
     bytes_ = packed;
     read_header(bytes_);
@@ -62,14 +62,15 @@ void IdxFile::check_size() const {
 }
 
 // The header says how much to expect; memory is taken for that and touched only as data arrives.
-void IdxFile::unpack() {
+void IdxFile::unpack(int64_t room) {
   uint8_t start[16];
   const size_t got = inflate_into(start, sizeof start, false);
   read_header(Bytes(start, got));
-  if (expected_size() > kLargestUnpacked) {
+  if (expected_size() > room) {
     bad_file(path_, 4,
              "the header promises " + std::to_string(expected_size() >> 20) +
-                 " MiB; unpack files above 384 MiB with gunzip first");
+                 " MiB; of compressed files at most " + std::to_string(kMaxUnpacked >> 20) +
+                 " MiB a data set are accepted: gunzip them first");
   }
   unpacked_.reset(new uint8_t[static_cast<size_t>(expected_size())]);
   bytes_ = {unpacked_.get(), inflate_into(unpacked_.get(), static_cast<size_t>(expected_size()), true)};

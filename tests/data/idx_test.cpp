@@ -234,6 +234,40 @@ TEST_CASE("IDX: a .gz that claims gigabytes is refused before they are taken") {
   error_of<InputError>([&] { open_dataset(folder.path()); }, "384 MiB");
 }
 
+TEST_CASE("IDX: compressed files share the memory for what they unpack to") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "train-images-idx3-ubyte.gz";
+  write_bytes(path, gzipped(idx_images(6, 3, 2)));  // 16 + 36 bytes
+  CHECK(IdxFile(path, IdxFile::Content::images, 52).unpacked_bytes() == 52);
+  error_of<InputError>([&] { IdxFile(path, IdxFile::Content::images, 51); }, "at most 384 MiB a data set");
+}
+
+TEST_CASE("IDX: more than 16 Mi images are refused") {
+  constexpr uint32_t kCount = (1 << 24) + 1;
+  const TemporaryFolder folder;
+  write_bytes(folder / kImages, be32(0x803) + be32(kCount) + be32(1) + be32(1));
+  write_bytes(folder / kLabels, be32(0x801) + be32(kCount));
+  std::filesystem::resize_file(folder / kImages, 16 + kCount);  // without taking room on the disk
+  std::filesystem::resize_file(folder / kLabels, 8 + kCount);
+  error_of<InputError>([&] { open_dataset(folder.path()); }, "byte 4: 16777217 images; at most 16 Mi");
+}
+
+TEST_CASE("IDX: more class names than a label can tell apart are refused") {
+  const TemporaryFolder folder;
+  write_idx_set(folder.path());
+  std::string names;
+  for (int i = 0; i < 257; ++i) names += std::to_string(i) + "\n";
+  write_text(folder / "label_names.txt", names);
+  error_of<InputError>([&] { open_dataset(folder.path()); }, "257 class names");
+}
+
+TEST_CASE("IDX: a huge file of class names is refused") {
+  const TemporaryFolder folder;
+  write_idx_set(folder.path());
+  write_text(folder / "label_names.txt", std::string(3 << 20, 'x'));
+  error_of<InputError>([&] { open_dataset(folder.path()); }, "label_names.txt: the file has 3 MiB");
+}
+
 TEST_CASE("IDX: class names are UTF-8 whatever the file holds, as they are in a model file") {
   const TemporaryFolder folder;
   write_idx_set(folder.path());
