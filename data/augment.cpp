@@ -77,7 +77,10 @@ Mixing draw_mixing(const Augment& a, int size, Random random) {
   if (a.mixup <= 0 && a.cutmix <= 0) return mixing;
   const bool both = a.mixup > 0 && a.cutmix > 0;
   const bool cut = both ? random.below(2) == 1 : a.cutmix > 0;
-  const double lambda = random.beta(cut ? a.cutmix : a.mixup, cut ? a.cutmix : a.mixup);
+  double lambda = random.beta(cut ? a.cutmix : a.mixup, cut ? a.cutmix : a.mixup);
+  // Where alpha is tiny, both of Beta's Gamma draws can underflow to 0: it is then 0 or 1, one as often as
+  // the other.
+  if (std::isnan(lambda)) lambda = random.below(2);
   if (!cut) return {Mixing::Kind::mixup, lambda, {}};
   const int side = static_cast<int>(size * std::sqrt(1 - lambda));
   const int x = static_cast<int>(random.below(static_cast<uint32_t>(size)));

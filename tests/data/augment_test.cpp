@@ -167,3 +167,17 @@ TEST_CASE("label smoothing is PyTorch's") {
   soft_target({Mixing::Kind::mixup, 0.3, {}}, 1, 1, 0.1, 4, target);
   CHECK(std::fabs(target[1] - 0.925) <= 1e-6);
 }
+
+TEST_CASE("mixup and cutmix with a tiny alpha keep all or nothing, and never a number that is none") {
+  for (const bool cut : {false, true}) {
+    Augment augment;
+    (cut ? augment.cutmix : augment.mixup) = 1e-4;  // both draws of Beta underflow most of the time
+    int kept = 0;
+    for (uint32_t i = 0; i < 400; ++i) {
+      const Mixing mixing = draw_mixing(augment, 8, Random(7, Stream::mix, 0, i));
+      CHECK((mixing.keep >= 0 && mixing.keep <= 1));
+      kept += mixing.keep > 0.5;
+    }
+    CHECK((kept > 100 && kept < (cut ? 400 : 300)));
+  }
+}
