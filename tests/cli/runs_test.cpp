@@ -268,6 +268,53 @@ TEST_CASE("the folder of a run is called like the data, also where the path ends
   CHECK(Json::parse(outcome.out)["output"] == "runs/pets");
 }
 
+TEST_CASE("an image that breaks in the middle of training is named, and the run's files stay") {
+  const TemporaryFolder folder;
+  const std::string data = (folder / "data").string(), run = (folder / "run").string();
+  for (const char* name : {"train/a", "train/b"})
+    succeed({"data", kTinyData, "--export", data + "/" + name, "--count", "16"});
+  std::vector<std::string> command = train_command(run, {"--max-steps", "4"});
+  command[1] = data;
+  succeed(command);
+  const std::string before = bytes_of(folder / "run" / "last.state.safetensors");
+  fs::path last;
+  for (const auto& file : fs::directory_iterator(folder / "data" / "train" / "b")) last = file.path();
+  std::string png = bytes_of(last);
+  png[png.size() / 2] ^= 0x55;  // in the pixels: the header is good
+  std::ofstream(last, std::ios::binary) << png;
+  command.pop_back();
+  command.back() = "--resume";
+  const Outcome outcome = vmoe::testing::vmoe(command);
+  CHECK(outcome.code == 3);
+  CHECK(outcome.err.find(last.string() + ", byte ") != std::string::npos);
+  CHECK(bytes_of(folder / "run" / "last.state.safetensors") == before);
+}
+
+TEST_CASE(
+    "a disk that fills up at any moment of a run leaves whole files, and the run goes on to the same bytes") {
+  const TemporaryFolder folder;
+  const std::vector<std::string> settings = {"--epochs", "2", "--threads", "1"};
+  succeed(train_command((folder / "whole").string(), settings));
+  std::vector<std::string> again = settings;
+  again.push_back("--resume");
+  const auto command = train_command((folder / "full").string(), again);
+  int code = 4;
+  for (int writes = 0; code != 0; writes += 7) {
+    int left = writes;
+    vmoe::set_file_fault(
+        [&](vmoe::FileCall call) { return call == vmoe::FileCall::write && left-- <= 0 ? ENOSPC : 0; });
+    const Outcome outcome = vmoe::testing::vmoe(command);
+    vmoe::set_file_fault({});
+    code = outcome.code;
+    CHECK((code == 0 || (code == 4 && outcome.err.find("the disk is full") != std::string::npos)));
+    for (const auto& file : fs::directory_iterator(folder / "full")) {
+      CHECK(file.path().extension() != ".tmp");
+      if (file.path().string().ends_with("t.safetensors")) succeed({"info", file.path().string()});
+    }
+  }
+  check_same_run(folder / "whole", folder / "full");
+}
+
 TEST_CASE("--resume without a checkpoint starts from the beginning") {
   const TemporaryFolder folder;
   succeed(train_command((folder / "a").string()));
