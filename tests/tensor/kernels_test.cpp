@@ -392,6 +392,16 @@ TEST_CASE("an element of a product is the same bytes whatever rows and columns a
   }
 }
 
+TEST_CASE("OpenBLAS never stands in for the definition, nor for wider kernels than it serves already") {
+  CHECK_FALSE(blas_serves(plain()));
+  bool served = true;
+  for (size_t i = 1; i < available_kernels().size(); ++i) {
+    const bool serves = blas_serves(*available_kernels()[i]);
+    CHECK((served || !serves));  // tables stand from narrow to wide
+    served = serves;
+  }
+}
+
 TEST_CASE("the weight gradient adds dY^T X, with OpenBLAS and without") {
   for (const Kernels* table : available_kernels()) {
     use_kernels(table->name);
