@@ -7,8 +7,7 @@
 
 namespace vmoe {
 
-// --- elementwise.cpp
-// ---------------------------------------------------------------------------------------------
+// --- elementwise.cpp ---
 /// y = a + b, same shapes.
 Var add(Tape& tape, Var a, Var b);
 /// y = a * b elementwise, same shapes (dropout: b is a constant mask).
@@ -31,8 +30,7 @@ Var gelu_tanh(Tape& tape, Var x);
 /// The same numbers under another shape.
 Var reshape(Tape& tape, Var x, const Shape& shape);
 
-// --- linear.cpp
-// --------------------------------------------------------------------------------------------------
+// --- linear.cpp ---
 /// y = x W^T + b: x [..., I], W [O, I] (or [O, c, h, w] with c*h*w = I), b [O] or none; y [..., O].
 Var linear(Tape& tape, Var x, Var weight, Var bias);
 /// Batched product: a [B, M, K], b [B, K, N] -> [B, M, N].
@@ -40,13 +38,11 @@ Var matmul(Tape& tape, Var a, Var b);
 /// Batched product with the second factor transposed: a [B, M, K], b [B, N, K] -> [B, M, N].
 Var matmul_transposed(Tape& tape, Var a, Var b);
 
-// --- norm.cpp
-// ----------------------------------------------------------------------------------------------------
+// --- norm.cpp ---
 /// Layer normalisation over the last axis; gain and bias [D], or both none.
 Var layer_norm(Tape& tape, Var x, Var gain, Var bias, real eps);
 
-// --- softmax.cpp
-// -------------------------------------------------------------------------------------------------
+// --- softmax.cpp ---
 /// Softmax over the last axis.
 Var softmax(Tape& tape, Var x);
 /// Logarithm of the softmax over the last axis.
@@ -57,8 +53,7 @@ Var softmax_cross_entropy(Tape& tape, Var logits, Tensor targets);
 /// Sum of all numbers, a scalar of shape [].
 Var sum(Tape& tape, Var x);
 
-// --- attention.cpp
-// -----------------------------------------------------------------------------------------------
+// --- attention.cpp ---
 /// Multi-head self-attention without its linear layers: qkv [B, T, 3 D] holds query, key and value side by
 /// side, each split into H heads of D/H; y [B, T, D] = concat over heads of softmax(Q K^T / sqrt(D/H)) V.
 Var attention(Tape& tape, Var qkv, int heads);
@@ -67,8 +62,7 @@ Var split_heads(Tape& tape, Var qkv, int heads, int part);
 /// [B*H, T, d] -> [B, T, H*d].
 Var merge_heads(Tape& tape, Var x, int heads);
 
-// --- tokens.cpp
-// --------------------------------------------------------------------------------------------------
+// --- tokens.cpp ---
 /// Mean over tokens first .. T-1: x [B, T, D] -> [B, D].
 Var mean_tokens(Tape& tape, Var x, int first);
 /// Token `index` of every image: x [B, T, D] -> [B, D].
@@ -76,8 +70,7 @@ Var select_token(Tape& tape, Var x, int index);
 /// Puts `token` [D] before the tokens of every image: x [B, T, D] -> [B, T+1, D].
 Var prepend_token(Tape& tape, Var x, Var token);
 
-// --- convolution.cpp
-// ---------------------------------------------------------------------------------------------
+// --- convolution.cpp ---
 /// Geometry of a window that slides over an image of height x width (floor division, as PyTorch).
 struct SlidingWindow {
   int height, width;  // of the input, in pixels
@@ -95,8 +88,7 @@ Var unfold_tokens(Tape& tape, Var x, SlidingWindow window);
 /// Ties go to the first place in row order.
 Var max_pool(Tape& tape, Var x, SlidingWindow window);
 
-// --- routing.cpp
-// -------------------------------------------------------------------------------------------------
+// --- routing.cpp ---
 /// Rows of x by index: x [R, D], index[A] in 0..R-1 -> [A, D]. `index` must live as long as the tape's use.
 /// Here as below an index outside its range throws ShapeError.
 Var gather_rows(Tape& tape, Var x, View<const int> index);

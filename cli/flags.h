@@ -111,8 +111,7 @@ class Flags {
 /// The last line of every help text.
 extern const char* const kExitCodes;
 
-// --- Templates
-// -------------------------------------------------------------------------------------------------------
+// --- Templates ---
 
 namespace detail {
 
