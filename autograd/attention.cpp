@@ -14,6 +14,7 @@ namespace {
 // One head of one image inside qkv [B, T, 3 D]: query, key and value have rows of `row` = 3 D numbers.
 struct Head {
   int64_t tokens, size;  // T, d = D/H
+  int64_t score_row;     // T rounded up to whole vectors: scores and probabilities beyond T are zero
   int64_t row;
   real factor;  // 1 / sqrt(d)
 };
@@ -26,9 +27,9 @@ int64_t scratch_size(const Head& h) {
 // P [T, T] = softmax(Q K^T / sqrt d);  Y = P V into y, rows at distance `y_row`.
 void forward(real* scratch, const Head& h, const real* q, const real* k, const real* v, real* p, real* y,
              int64_t y_row) {
-  multiply_once(scratch, h.tokens, h.tokens, h.size, {q, h.row, 1}, {k, 1, h.row}, p, h.tokens, false);
-  kernels().softmax(h.tokens, h.tokens, h.tokens, h.factor, p, p);
-  multiply_once(scratch, h.tokens, h.size, h.tokens, {p, h.tokens, 1}, {v, h.row, 1}, y, y_row, false);
+  multiply_once(scratch, h.tokens, h.tokens, h.size, {q, h.row, 1}, {k, 1, h.row}, p, h.score_row, false);
+  kernels().softmax(h.tokens, h.tokens, h.score_row, h.factor, p, p);
+  multiply_once(scratch, h.tokens, h.size, h.tokens, {p, h.score_row, 1}, {v, h.row, 1}, y, y_row, false);
 }
 
 // dV = P^T dY;  dP = dY V^T;  dS = P (dP - <dP, P>) / sqrt d;  dQ = dS K;  dK = dS^T Q.
@@ -36,14 +37,14 @@ void forward(real* scratch, const Head& h, const real* q, const real* k, const r
 void backward(Arena& arena, const Head& h, const real* q, const real* k, const real* v, const real* p,
               const real* dy, int64_t dy_row, real* dq, real* dk, real* dv) {
   const Arena::Mark mark = arena.mark();
-  const int64_t tokens = h.tokens;
-  real* ds = arena.allocate<real>(tokens * tokens);
+  const int64_t tokens = h.tokens, score_row = h.score_row;
+  real* ds = arena.allocate<real>(tokens * score_row);
   real* scratch = arena.allocate<real>(scratch_size(h));
-  const Matrix probabilities{p, tokens, 1}, dscores{ds, tokens, 1};
+  const Matrix probabilities{p, score_row, 1}, dscores{ds, score_row, 1};
   multiply_once(scratch, tokens, h.size, tokens, probabilities.transposed(), {dy, dy_row, 1}, dv, h.row,
                 false);
-  multiply_once(scratch, tokens, tokens, h.size, {dy, dy_row, 1}, {v, 1, h.row}, ds, tokens, false);
-  kernels().softmax_backward(tokens, tokens, tokens, h.factor, p, ds, ds, false);
+  multiply_once(scratch, tokens, tokens, h.size, {dy, dy_row, 1}, {v, 1, h.row}, ds, score_row, false);
+  kernels().softmax_backward(tokens, tokens, score_row, h.factor, p, ds, ds, false);
   multiply_once(scratch, tokens, h.size, tokens, dscores, {k, h.row, 1}, dq, h.row, false);
   multiply_once(scratch, tokens, h.size, tokens, dscores.transposed(), {q, h.row, 1}, dk, h.row, false);
   arena.release(mark);
@@ -55,9 +56,10 @@ Var attention(Tape& tape, Var qkv, int heads) {
   const Tensor X = tape.value(qkv);
   const int64_t batch = X.dim(0), tokens = X.dim(1), width = X.dim(2) / 3, size = width / heads;
   require_shape("attention: qkv", X.shape, {batch, tokens, 3 * heads * size});
-  const Head head{tokens, size, 3 * width, 1 / std::sqrt(static_cast<real>(size))};
+  const int64_t score_row = kernels().padded(tokens), scores = tokens * score_row;  // of one head
+  const Head head{tokens, size, score_row, 3 * width, 1 / std::sqrt(static_cast<real>(size))};
   const Tensor y = tape.allocate({batch, tokens, width});
-  const Tensor p = tape.allocate({batch, heads, tokens, tokens});
+  const Tensor p = tape.allocate({batch, heads, scores});
   const Arena::Mark mark = tape.arena().mark();
   const int items = static_cast<int>(batch * heads);
   const int64_t scratch_step =
@@ -66,7 +68,7 @@ Var attention(Tape& tape, Var qkv, int heads) {
   tape.team().run(items, [=](int item) {
     const int64_t b = item / heads, h = item % heads;
     const real* q = X.data + b * tokens * 3 * width + h * size;
-    forward(scratch + item * scratch_step, head, q, q + width, q + 2 * width, p.data + item * tokens * tokens,
+    forward(scratch + item * scratch_step, head, q, q + width, q + 2 * width, p.data + item * scores,
             y.data + b * tokens * width + h * size, width);
   });
   tape.arena().release(mark);
@@ -79,7 +81,7 @@ Var attention(Tape& tape, Var qkv, int heads) {
         const int64_t at = b * tokens * 3 * width + h * size;
         const real* q = X.data + at;
         real* dq = d.data + at;
-        backward(tape.arena(), head, q, q + width, q + 2 * width, p.data + (b * heads + h) * tokens * tokens,
+        backward(tape.arena(), head, q, q + width, q + 2 * width, p.data + (b * heads + h) * scores,
                  dy.data + b * tokens * width + h * size, width, dq, dq + width, dq + 2 * width);
       }
     }

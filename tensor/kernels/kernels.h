@@ -34,11 +34,18 @@ struct Kernels {
   int vector_bytes;  // of the vectors it computes with; 0 for the plain loops
   int panel;         // columns of a packed panel
 
+  /// Numbers that rows of n take when the last vector of a row must not reach into the next one.
+  int64_t padded(int64_t n) const {
+    const int64_t width = vector_bytes > 0 ? vector_bytes / 4 : 1;
+    return (n + width - 1) / width * width;
+  }
+
   /// Numbers that a packed k x n matrix takes: k times n rounded up to whole panels.
   int64_t packed_size(int64_t k, int64_t n) const { return k * ((n + panel - 1) / panel * panel); }
   /// Packs B (k x n, element (p, j) at b[p * b_row + j * b_column]) into panels, padded with zeros.
   void (*pack)(int64_t k, int64_t n, const real* b, int64_t b_row, int64_t b_column, real* packed);
-  /// The product. Every element of C is one sum over p = 0 .. k-1 in order, whatever m and n are.
+  /// The product. Every element of C is one sum over p = 0 .. k-1 in order, whatever m and n are; what C held
+  /// and the bias are added after the first block of terms, which is a table's own choice.
   void (*gemm)(const Gemm& product);
 
   /// y[i] = a[i] + b[i]; y may be a or b.
@@ -74,7 +81,8 @@ struct Kernels {
   void (*gelu_tanh)(int64_t n, const real* x, real* y);
   void (*gelu_tanh_backward)(int64_t n, const real* x, const real* dy, real* dx, bool add);
 
-  /// Rows of length n at distance `stride`: y = softmax(factor * x). y may be x.
+  /// Rows of length n >= 1 at distance `stride` >= n: y = softmax(factor * x), and zeros from n to the
+  /// stride. A negative factor is not supported. y may be x.
   void (*softmax)(int64_t rows, int64_t n, int64_t stride, real factor, const real* x, real* y);
   /// dx (+)= factor * y * (dy - sum(dy * y)), rows as above.
   void (*softmax_backward)(int64_t rows, int64_t n, int64_t stride, real factor, const real* y,

@@ -160,6 +160,7 @@ void softmax(int64_t rows, int64_t n, int64_t stride, real factor, const real* x
     for (int64_t i = 1; i < n; ++i) most = std::max(most, factor * x[i]);
     for (int64_t i = 0; i < n; ++i) sum += y[i] = static_cast<real>(math::exp(factor * x[i] - most));
     for (int64_t i = 0; i < n; ++i) y[i] *= 1 / sum;
+    for (int64_t i = n; i < stride; ++i) y[i] = 0;
   }
 }
 

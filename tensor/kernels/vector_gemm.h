@@ -11,32 +11,35 @@ namespace {
 
 constexpr int kPanel = 2 * kWidth;
 constexpr int kRows = kVectorBytes == 64 ? 12 : 6;  // 2 * kRows sums and 3 operands fit the registers
-constexpr int64_t kRowBlock = 8 * kRows;            // rows of A that stay in the second-level cache
+constexpr int64_t kDepth = 384;  // of a block: kDepth x kPanel numbers stay in the first-level cache
+constexpr int64_t kRowBlock = 20 * kRows;   // rows of A that stay in the second-level cache
+constexpr int64_t kCopiedRows = 4 * kRows;  // the same where A must be copied first
 
 // Not std::min: a template of the library would be compiled here for a wide set and might serve other files.
 inline int64_t smaller(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
-// out[j * out_row + i] = x[i * x_row + j] for 4 x 4 numbers.
-inline void transpose_4x4(const float* x, int64_t x_row, float* out, int64_t out_row) {
-  Quad r[4];
-  for (int i = 0; i < 4; ++i) std::memcpy(&r[i], x + i * x_row, sizeof r[i]);
-  const Quad a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5),
-             b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
-  const Quad c = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7),
-             d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-  const Quad columns[4] = {
-      __builtin_shufflevector(a, b, 0, 1, 4, 5), __builtin_shufflevector(a, b, 2, 3, 6, 7),
-      __builtin_shufflevector(c, d, 0, 1, 4, 5), __builtin_shufflevector(c, d, 2, 3, 6, 7)};
-  for (int j = 0; j < 4; ++j) std::memcpy(out + j * out_row, &columns[j], sizeof(Quad));
+// out[j * out_row + i] = x[i * x_row + j] for kWidth x 4 numbers: four vectors of the rows' quadruples, each
+// transposed within its 4 x 4.
+inline void transpose_tile(const float* x, int64_t x_row, float* out, int64_t out_row) {
+  Vec r[4];
+  for (int i = 0; i < 4; ++i) r[i] = load_quads(x + i * x_row, 4 * x_row);
+  const Vec a = VMOE_SHUFFLE_QUADS(r[0], r[1], 0, kWidth, 1, kWidth + 1);
+  const Vec b = VMOE_SHUFFLE_QUADS(r[2], r[3], 0, kWidth, 1, kWidth + 1);
+  const Vec c = VMOE_SHUFFLE_QUADS(r[0], r[1], 2, kWidth + 2, 3, kWidth + 3);
+  const Vec d = VMOE_SHUFFLE_QUADS(r[2], r[3], 2, kWidth + 2, 3, kWidth + 3);
+  store(out, VMOE_SHUFFLE_QUADS(a, b, 0, 1, kWidth, kWidth + 1));
+  store(out + out_row, VMOE_SHUFFLE_QUADS(a, b, 2, 3, kWidth + 2, kWidth + 3));
+  store(out + 2 * out_row, VMOE_SHUFFLE_QUADS(c, d, 0, 1, kWidth, kWidth + 1));
+  store(out + 3 * out_row, VMOE_SHUFFLE_QUADS(c, d, 2, 3, kWidth + 2, kWidth + 3));
 }
 
 void transpose(int64_t rows, int64_t columns, const float* x, int64_t x_row, float* out, int64_t out_row) {
-  const int64_t whole_rows = rows / 4 * 4, whole_columns = columns / 4 * 4;
+  const int64_t whole_rows = rows / kWidth * kWidth, whole_columns = columns / 4 * 4;
   for (int64_t j = 0; j < whole_columns; j += 4) {
-    for (int64_t i = 0; i < whole_rows; i += 4)
-      transpose_4x4(x + i * x_row + j, x_row, out + j * out_row + i, out_row);
+    for (int64_t i = 0; i < whole_rows; i += kWidth)
+      transpose_tile(x + i * x_row + j, x_row, out + j * out_row + i, out_row);
     for (int64_t i = whole_rows; i < rows; ++i) {
       for (int64_t c = j; c < j + 4; ++c) out[c * out_row + i] = x[i * x_row + c];
     }
@@ -49,12 +52,25 @@ void transpose(int64_t rows, int64_t columns, const float* x, int64_t x_row, flo
 void pack(int64_t k, int64_t n, const float* b, int64_t b_row, int64_t b_column, float* packed) {
   for (int64_t j = 0; j < n; j += kPanel, packed += k * kPanel) {
     const int64_t columns = smaller(kPanel, n - j);
+    if (b_column == 1) {
+      const float* from = b + j;
+      if (columns == kPanel) {
+        for (int64_t p = 0; p < k; ++p, from += b_row) {
+          store(packed + p * kPanel, load(from));
+          store(packed + p * kPanel + kWidth, load(from + kWidth));
+        }
+      } else {
+        const int64_t first = smaller(kWidth, columns), second = columns - first;
+        for (int64_t p = 0; p < k; ++p, from += b_row) {
+          store(packed + p * kPanel, load_part(from, first));
+          store(packed + p * kPanel + kWidth, load_part(from + first, second));
+        }
+      }
+      continue;
+    }
     if (columns < kPanel) std::memset(packed, 0, k * kPanel * sizeof(float));
     if (b_row == 1) {
       transpose(columns, k, b + j * b_column, b_column, packed, kPanel);
-    } else if (b_column == 1) {
-      for (int64_t p = 0; p < k; ++p)
-        std::memcpy(packed + p * kPanel, b + p * b_row + j, columns * sizeof(float));
     } else {
       for (int64_t p = 0; p < k; ++p) {
         for (int64_t c = 0; c < columns; ++c) packed[p * kPanel + c] = b[p * b_row + (j + c) * b_column];
@@ -63,30 +79,44 @@ void pack(int64_t k, int64_t n, const float* b, int64_t b_row, int64_t b_column,
   }
 }
 
-// C [R x columns] of one panel; every sum runs over p = 0 .. k-1 in order, whatever R and columns are.
-template <int R>
-inline void block(const Gemm& g, const float* a, const float* panel, float* c, int64_t columns,
-                  const float* bias) {
-  Vec acc[R][2];
+// One block of C: R rows, V vectors of a panel, `depth` terms of each sum. A row of A is at distance a_row
+// from the next, its numbers at a_column.
+struct Block {
+  int64_t depth;
+  const float* a;
+  int64_t a_row, a_column;
+  const float* panel;
+  float* c;
+  int64_t c_row, columns;
+  bool add;           // to what C holds
+  const float* bias;  // of these columns, or null
+};
+
+template <int R, int V>
+inline void block(const Block& g) {
+  Vec acc[R][V];
 #pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = Vec{};
-  for (int64_t p = 0; p < g.k; ++p, a += g.a_column, panel += kPanel) {
-    const Vec b0 = load(panel), b1 = load(panel + kWidth);
+  for (int r = 0; r < R; ++r) {
+    for (int h = 0; h < V; ++h) acc[r][h] = Vec{};
+  }
+  const float *a = g.a, *panel = g.panel;
+  for (int64_t p = 0; p < g.depth; ++p, a += g.a_column, panel += kPanel) {
+    const Vec b0 = load(panel), b1 = load(panel + (V - 1) * kWidth);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       const Vec x = splat(a[r * g.a_row]);
       acc[r][0] += x * b0;
-      acc[r][1] += x * b1;
+      if constexpr (V > 1) acc[r][1] += x * b1;
     }
   }
-  for (int h = 0; h < 2 && h * kWidth < columns; ++h) {
-    const int64_t width = smaller(kWidth, columns - h * kWidth);
-    const Vec shift = !bias             ? Vec{}
-                      : width == kWidth ? load(bias + h * kWidth)
-                                        : load_part(bias + h * kWidth, width);
+  for (int h = 0; h < V; ++h) {
+    const int64_t width = smaller(kWidth, g.columns - h * kWidth);
+    const Vec shift = !g.bias           ? Vec{}
+                      : width == kWidth ? load(g.bias + h * kWidth)
+                                        : load_part(g.bias + h * kWidth, width);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      float* at = c + r * g.c_row + h * kWidth;
+      float* at = g.c + r * g.c_row + h * kWidth;
       const Vec y = acc[r][h] + shift;
       if (width == kWidth) {
         store(at, g.add ? load(at) + y : y);
@@ -98,19 +128,64 @@ inline void block(const Gemm& g, const float* a, const float* panel, float* c, i
 }
 
 template <int R = kRows>
-inline void block_of(int64_t rows, const Gemm& g, const float* a, const float* panel, float* c,
-                     int64_t columns, const float* bias) {
-  if (rows == R) return block<R>(g, a, panel, c, columns, bias);
-  if constexpr (R > 1) block_of<R - 1>(rows, g, a, panel, c, columns, bias);
+inline void block_of(int64_t rows, const Block& g) {
+  if (rows == R) return g.columns > kWidth ? block<R, 2>(g) : block<R, 1>(g);
+  if constexpr (R > 1) block_of<R - 1>(rows, g);
 }
 
+// Rows are cut evenly: a block of few rows computes few sums side by side and waits for each multiply-add.
+struct Cut {
+  explicit Cut(int64_t rows) : blocks((rows + kRows - 1) / kRows) {
+    for (int64_t i = 0; i <= blocks; ++i) first[i] = rows * i / blocks;
+  }
+  int64_t rows(int64_t i) const { return first[i + 1] - first[i]; }
+  int64_t blocks;
+  int64_t first[kRowBlock / kRows + 1];
+};
+
+// `depth` columns of a row block of A, a block of the cut after the other with the numbers of one column side
+// by side.
+void copy_rows(const Cut& cut, int64_t depth, const float* a, int64_t a_row, int64_t a_column, float* copy) {
+  for (int64_t p = 0; p < depth; ++p, a += a_column) {
+    float* to = copy + p * kRows;
+    for (int64_t i = 0; i < cut.blocks; ++i, to += depth * kRows) {
+      const int64_t first = cut.first[i], rows = cut.rows(i);
+      if (a_row == 1 && rows == kRows) {
+        std::memcpy(to, a + first, kRows * sizeof(float));
+      } else if (a_row == 1 && kRows <= kWidth) {
+        store_part(to, load_part(a + first, rows), rows);
+      } else {
+        for (int64_t r = 0; r < rows; ++r) to[r] = a[(first + r) * a_row];
+      }
+    }
+  }
+}
+
+// Sums run over blocks of kDepth terms: sums of the first block, then the others' added to what C holds.
 void gemm(const Gemm& g) {
-  for (int64_t first = 0; first < g.m; first += kRowBlock) {
-    const int64_t last = smaller(g.m, first + kRowBlock);
-    for (int64_t j = 0; j < g.n; j += kPanel) {
-      for (int64_t i = first; i < last; i += kRows) {
-        block_of<>(smaller(kRows, last - i), g, g.a + i * g.a_row, g.b + j * g.k, g.c + i * g.c_row + j,
-                   smaller(kPanel, g.n - j), g.bias ? g.bias + j : nullptr);
+  alignas(kVectorBytes) float copy[kCopiedRows * kDepth];
+  const bool copied = g.a_column != 1;  // else a block reads its rows of A as they lie
+  const int64_t most_rows = copied ? kCopiedRows : kRowBlock;
+  for (int64_t first = 0; first < g.m; first += most_rows) {
+    const Cut cut(smaller(most_rows, g.m - first));
+    for (int64_t p = 0; p < g.k; p += kDepth) {
+      const int64_t depth = smaller(kDepth, g.k - p);
+      const float* a = g.a + first * g.a_row + p * g.a_column;
+      if (copied) copy_rows(cut, depth, a, g.a_row, g.a_column, copy);
+      for (int64_t j = 0; j < g.n; j += kPanel) {
+        for (int64_t i = 0; i < cut.blocks; ++i) {
+          const int64_t row = cut.first[i];
+          block_of<>(cut.rows(i), {.depth = depth,
+                                   .a = copied ? copy + i * depth * kRows : a + row * g.a_row,
+                                   .a_row = copied ? 1 : g.a_row,
+                                   .a_column = copied ? kRows : 1,
+                                   .panel = g.b + j * g.k + p * kPanel,
+                                   .c = g.c + (first + row) * g.c_row + j,
+                                   .c_row = g.c_row,
+                                   .columns = smaller(kPanel, g.n - j),
+                                   .add = g.add || p > 0,
+                                   .bias = p == 0 && g.bias ? g.bias + j : nullptr});
+        }
       }
     }
   }

@@ -182,22 +182,70 @@ void gelu_tanh_backward(int64_t n, const float* x, const float* dy, float* dx, b
 
 // --- softmax ---
 
-void softmax_row(int64_t n, float factor, const float* x, float* y) {
-  float most = factor * x[0];
-  {
-    Vec best = splat(most);
-    int64_t i = 0;
-    for (; i + kWidth <= n; i += kWidth) best = max(best, factor * load(x + i));
-    most = largest(best);
-    for (; i < n; ++i) most = factor * x[i] > most ? factor * x[i] : most;
+// The last numbers of a row, 1 .. kWidth, and zeros up to its stride if there is room for a whole vector: a
+// partial store makes the next row's loads wait.
+inline void store_last(float* p, Vec v, int64_t count, int64_t room) {
+  if (room >= kWidth) {
+    store(p, v);
+    count = kWidth;
+  } else {
+    store_part(p, v, count);
   }
-  for_vectors(n, [=](auto get, auto put) { put(y, exp(factor * get(x) - most)); });
-  const float inverse = 1.0f / row_sum(n, [=](auto get) { return get(y); });
-  scale(n, inverse, y, y);
+  for (int64_t i = count; i < room; ++i) p[i] = 0;
+}
+
+// A row of V vectors stays in registers from end to end; the last one holds `last` numbers, 1 .. kWidth.
+template <int V>
+inline void softmax_short_row(int64_t last, int64_t stride, float factor, const float* x, float* y) {
+  constexpr int64_t kTail = (V - 1) * kWidth;
+  Vec row[V], total{};
+  for (int i = 0; i < V - 1; ++i) row[i] = factor * load(x + i * kWidth);
+  // Beyond the row its first number is repeated, so that the largest is that of the row.
+  row[V - 1] = factor * (last == kWidth ? load(x + kTail) : load_part_or(splat(x[0]), x + kTail, last));
+  Vec most = row[0];
+  for (int i = 1; i < V; ++i) most = max(most, row[i]);
+  const float shift = largest(most);
+  for (int i = 0; i < V; ++i) row[i] = exp(row[i] - shift);
+  row[V - 1] = first_of(row[V - 1], last);
+  for (int i = 0; i < V; ++i) total += row[i];
+  const float inverse = 1.0f / sum(total);
+  for (int i = 0; i < V - 1; ++i) store(y + i * kWidth, inverse * row[i]);
+  store_last(y + kTail, inverse * row[V - 1], last, stride - kTail);
+}
+
+void softmax_row(int64_t n, int64_t stride, float factor, const float* x, float* y) {
+  const int64_t tail = (n - 1) / kWidth * kWidth, last = n - tail;
+  Vec most = splat(x[0]), total{};
+  for (int64_t i = 0; i < tail; i += kWidth) most = max(most, load(x + i));
+  const Vec end = last == kWidth ? load(x + tail) : load_part_or(splat(x[0]), x + tail, last);
+  const float shift = factor * largest(max(most, end));
+  for (int64_t i = 0; i < tail; i += kWidth) {
+    const Vec e = exp(factor * load(x + i) - shift);
+    store(y + i, e);
+    total += e;
+  }
+  const Vec e = first_of(exp(factor * end - shift), last);
+  const float inverse = 1.0f / sum(total + e);
+  scale(tail, inverse, y, y);
+  store_last(y + tail, inverse * e, last, stride - tail);
+}
+
+template <int V>
+inline void softmax_short_rows(int64_t rows, int64_t n, int64_t stride, float factor, const float* x,
+                               float* y) {
+  const int64_t last = n - (V - 1) * kWidth;
+  for (int64_t r = 0; r < rows; ++r)
+    softmax_short_row<V>(last, stride, factor, x + r * stride, y + r * stride);
 }
 
 void softmax(int64_t rows, int64_t n, int64_t stride, float factor, const float* x, float* y) {
-  for (int64_t r = 0; r < rows; ++r) softmax_row(n, factor, x + r * stride, y + r * stride);
+  const int64_t vectors = (n + kWidth - 1) / kWidth;
+  if (vectors == 1) softmax_short_rows<1>(rows, n, stride, factor, x, y);
+  if (vectors == 2) softmax_short_rows<2>(rows, n, stride, factor, x, y);
+  if (vectors == 3) softmax_short_rows<3>(rows, n, stride, factor, x, y);
+  if (vectors == 4) softmax_short_rows<4>(rows, n, stride, factor, x, y);
+  if (vectors <= 4) return;
+  for (int64_t r = 0; r < rows; ++r) softmax_row(n, stride, factor, x + r * stride, y + r * stride);
 }
 
 void softmax_backward(int64_t rows, int64_t n, int64_t stride, float factor, const float* y, const float* dy,

@@ -6,6 +6,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 namespace vmoe {
 namespace {
 
@@ -21,6 +25,7 @@ constexpr int kWidth = kVectorBytes / 4;  // numbers in a vector
 using Vec = float __attribute__((vector_size(kVectorBytes)));
 using Bits = uint32_t __attribute__((vector_size(kVectorBytes)));
 using Quad = float __attribute__((vector_size(16)));
+using Octet = float __attribute__((vector_size(32)));
 
 inline Vec load(const float* p) {
   Vec v;
@@ -36,33 +41,126 @@ inline Vec splat(float x) {
   return x - Vec{};
 }
 
-// The first `count` < kWidth numbers, the rest zero.
+// The first `count` < kWidth numbers, the rest zero. Compilers have no portable masked move; copying by a
+// length that varies costs a call.
+#if defined(__AVX512F__)
+inline Vec load_part(const float* p, int64_t count) {
+  return reinterpret_cast<Vec>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), p));
+}
+
+inline void store_part(float* p, Vec v, int64_t count) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), reinterpret_cast<__m512>(v));
+}
+#elif defined(__AVX2__)
+inline __m256i first_lanes(int64_t count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+inline Vec load_part(const float* p, int64_t count) {
+  return reinterpret_cast<Vec>(_mm256_maskload_ps(p, first_lanes(count)));
+}
+
+inline void store_part(float* p, Vec v, int64_t count) {
+  _mm256_maskstore_ps(p, first_lanes(count), reinterpret_cast<__m256>(v));
+}
+#else
 inline Vec load_part(const float* p, int64_t count) {
   Vec v{};
-  std::memcpy(&v, p, count * sizeof(float));
+  for (int i = 0; i < count; ++i) v[i] = p[i];
   return v;
 }
 
 inline void store_part(float* p, Vec v, int64_t count) {
-  std::memcpy(p, &v, count * sizeof(float));
+  for (int i = 0; i < count; ++i) p[i] = v[i];
+}
+#endif
+
+// The numbers 0, 1, 2 ... of the lanes.
+inline Bits lane_numbers() {
+  Bits v{};
+  for (int i = 0; i < kWidth; ++i) v[i] = i;
+  return v;
 }
 
-// Sum of the numbers of a vector: halves are added until one is left, always in this order.
+// The first `count` lanes of v, zeros in the rest.
+inline Vec first_of(Vec v, int64_t count) {
+  return lane_numbers() < static_cast<uint32_t>(count) ? v : Vec{};
+}
+
+// The first `count` < kWidth numbers at p, and lanes of `rest`.
+inline Vec load_part_or(Vec rest, const float* p, int64_t count) {
+  return lane_numbers() < static_cast<uint32_t>(count) ? load_part(p, count) : rest;
+}
+
+// Each four lanes of a vector from another place, `step` numbers after the last.
+inline Quad load_quad(const float* p) {
+  Quad v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+#if defined(__AVX512F__)
+inline Vec load_quads(const float* p, int64_t step) {
+  const Octet low = __builtin_shufflevector(load_quad(p), load_quad(p + step), 0, 1, 2, 3, 4, 5, 6, 7);
+  const Octet high =
+      __builtin_shufflevector(load_quad(p + 2 * step), load_quad(p + 3 * step), 0, 1, 2, 3, 4, 5, 6, 7);
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+#elif defined(__AVX2__)
+inline Vec load_quads(const float* p, int64_t step) {
+  return __builtin_shufflevector(load_quad(p), load_quad(p + step), 0, 1, 2, 3, 4, 5, 6, 7);
+}
+#else
+inline Vec load_quads(const float* p, int64_t) {
+  return load(p);
+}
+#endif
+
+// Shuffles within each four lanes of v and w: VMOE_SHUFFLE_QUADS(v, w, a, b, c, d) takes lanes a, b, c, d of
+// each four, those of w being counted from kWidth on.
+#define VMOE_QUAD(a, b, c, d, q) (a) + 4 * (q), (b) + 4 * (q), (c) + 4 * (q), (d) + 4 * (q)
+#if defined(__AVX512F__)
+#define VMOE_SHUFFLE_QUADS(v, w, a, b, c, d)                                        \
+  __builtin_shufflevector(v, w, VMOE_QUAD(a, b, c, d, 0), VMOE_QUAD(a, b, c, d, 1), \
+                          VMOE_QUAD(a, b, c, d, 2), VMOE_QUAD(a, b, c, d, 3))
+#elif defined(__AVX2__)
+#define VMOE_SHUFFLE_QUADS(v, w, a, b, c, d) \
+  __builtin_shufflevector(v, w, VMOE_QUAD(a, b, c, d, 0), VMOE_QUAD(a, b, c, d, 1))
+#else
+#define VMOE_SHUFFLE_QUADS(v, w, a, b, c, d) __builtin_shufflevector(v, w, VMOE_QUAD(a, b, c, d, 0))
+#endif
+
+// Folds a vector to one number: halves are combined until one is left, always in this order.
+template <class Combine>
+inline float fold(Quad v, const Combine& combine) {
+  return combine(combine(v[0], v[2]), combine(v[1], v[3]));
+}
+
+#if defined(__AVX2__)
+template <class Combine>
+inline float fold(Octet v, const Combine& combine) {
+  Quad halves[2];
+  std::memcpy(halves, &v, sizeof v);
+  return fold(combine(halves[0], halves[1]), combine);
+}
+#endif
+
+#if defined(__AVX512F__)
+template <class Combine>
+inline float fold(Vec v, const Combine& combine) {
+  Octet halves[2];
+  std::memcpy(halves, &v, sizeof v);
+  return fold(combine(halves[0], halves[1]), combine);
+}
+#endif
+
 inline float sum(Vec v) {
-  float part[kWidth];
-  store(part, v);
-  for (int half = kWidth / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) part[i] += part[i + half];
-  }
-  return part[0];
+  return fold(v, [](auto a, auto b) { return a + b; });
 }
 
 inline float largest(Vec v) {
-  float part[kWidth];
-  store(part, v);
-  float most = part[0];
-  for (int i = 1; i < kWidth; ++i) most = part[i] > most ? part[i] : most;
-  return most;
+  return fold(v, [](auto a, auto b) { return a > b ? a : b; });
 }
 
 inline Vec max(Vec a, Vec b) {
