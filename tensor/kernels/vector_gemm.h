@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kPanel = 2 * kWidth;
 constexpr int kRows = kVectorBytes == 64 ? 12 : 6;  // 2 * kRows sums and 3 operands fit the registers
-constexpr int64_t kDepth = 384;  // of a block: kDepth x kPanel numbers stay in the first-level cache
+constexpr int64_t kDepth = 448;  // of a block: kDepth x kPanel numbers stay in the first-level cache
 constexpr int64_t kRowBlock = 20 * kRows;   // rows of A that stay in the second-level cache
 constexpr int64_t kCopiedRows = 4 * kRows;  // the same where A must be copied first
 
@@ -79,8 +79,9 @@ void pack(int64_t k, int64_t n, const float* b, int64_t b_row, int64_t b_column,
   }
 }
 
-// One block of C: R rows, V vectors of a panel, `depth` terms of each sum. A row of A is at distance a_row
-// from the next, its numbers at a_column.
+// One block of C: `depth` terms of each of its sums. A row of A is at distance a_row from the next, its
+// numbers at a_column. While it computes, `ahead_rows` rows at `ahead` of the panel that comes next are asked
+// for, so that panels stream in from wherever they are instead of being waited for one by one.
 struct Block {
   int64_t depth;
   const float* a;
@@ -90,17 +91,28 @@ struct Block {
   int64_t c_row, columns;
   bool add;           // to what C holds
   const float* bias;  // of these columns, or null
+  const float* ahead;
+  int64_t ahead_rows;
 };
 
+// R rows of V vectors.
 template <int R, int V>
 inline void block(const Block& g) {
   Vec acc[R][V];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
-    for (int h = 0; h < V; ++h) acc[r][h] = Vec{};
+    for (int h = 0; h < V; ++h) {
+      acc[r][h] = Vec{};
+      __builtin_prefetch(g.c + r * g.c_row + h * kWidth, 1);
+    }
   }
-  const float *a = g.a, *panel = g.panel;
+  const float *a = g.a, *panel = g.panel, *ahead = g.ahead;
   for (int64_t p = 0; p < g.depth; ++p, a += g.a_column, panel += kPanel) {
+    if (p < g.ahead_rows) {
+      __builtin_prefetch(ahead, 0, 2);
+      __builtin_prefetch(ahead + kWidth, 0, 2);
+      ahead += kPanel;
+    }
     const Vec b0 = load(panel), b1 = load(panel + (V - 1) * kWidth);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
@@ -161,30 +173,45 @@ void copy_rows(const Cut& cut, int64_t depth, const float* a, int64_t a_row, int
   }
 }
 
-// Sums run over blocks of kDepth terms: sums of the first block, then the others' added to what C holds.
+// A is read as it lies, but for a wide product of a transposed A that overflows the first-level cache: there
+// every panel would fetch its scattered rows anew.
+bool worth_copying(const Gemm& g) {
+  const bool rows_lie = g.a_column == 1, columns_lie = g.a_row == 1;
+  return !rows_lie && !(columns_lie && (g.n <= 16 * kPanel || g.k * g.a_column <= 8192));
+}
+
+// Sums run over blocks of at most kDepth terms: those of the first block, then the others' added to what C
+// holds.
 void gemm(const Gemm& g) {
   alignas(kVectorBytes) float copy[kCopiedRows * kDepth];
-  const bool copied = g.a_column != 1;  // else a block reads its rows of A as they lie
+  const bool copied = worth_copying(g);
   const int64_t most_rows = copied ? kCopiedRows : kRowBlock;
+  const int64_t depths = (g.k + kDepth - 1) / kDepth;
   for (int64_t first = 0; first < g.m; first += most_rows) {
     const Cut cut(smaller(most_rows, g.m - first));
-    for (int64_t p = 0; p < g.k; p += kDepth) {
-      const int64_t depth = smaller(kDepth, g.k - p);
+    for (int64_t d = 0; d < depths; ++d) {
+      const int64_t p = g.k * d / depths, depth = g.k * (d + 1) / depths - p;
+      const int64_t share = (depth + cut.blocks - 1) / cut.blocks;  // of the next panel, for every block
       const float* a = g.a + first * g.a_row + p * g.a_column;
       if (copied) copy_rows(cut, depth, a, g.a_row, g.a_column, copy);
       for (int64_t j = 0; j < g.n; j += kPanel) {
+        const float* panel = g.b + j * g.k + p * kPanel;
+        const bool another =
+            !copied && j + kPanel < g.n;  // copied rows: panels were just packed and are near
         for (int64_t i = 0; i < cut.blocks; ++i) {
-          const int64_t row = cut.first[i];
+          const int64_t row = cut.first[i], from = smaller(i * share, depth);
           block_of<>(cut.rows(i), {.depth = depth,
                                    .a = copied ? copy + i * depth * kRows : a + row * g.a_row,
                                    .a_row = copied ? 1 : g.a_row,
-                                   .a_column = copied ? kRows : 1,
-                                   .panel = g.b + j * g.k + p * kPanel,
+                                   .a_column = copied ? kRows : g.a_column,
+                                   .panel = panel,
                                    .c = g.c + (first + row) * g.c_row + j,
                                    .c_row = g.c_row,
                                    .columns = smaller(kPanel, g.n - j),
-                                   .add = g.add || p > 0,
-                                   .bias = p == 0 && g.bias ? g.bias + j : nullptr});
+                                   .add = g.add || d > 0,
+                                   .bias = d == 0 && g.bias ? g.bias + j : nullptr,
+                                   .ahead = panel + kPanel * (g.k + from),
+                                   .ahead_rows = another ? smaller(share, depth - from) : 0});
         }
       }
     }
