@@ -72,7 +72,8 @@ Var linear(Tape& tape, Var x, Var weight, Var bias) {
                              .bias = nullptr});
     }
     if (tape.wants_grad(weight)) {
-      add_weight_gradient(tape.arena(), rows, out, in, dy.data, X.data, tape.grad(weight).data);
+      const auto [dw, fresh] = tape.grad_target(weight);
+      weight_gradient(tape.arena(), rows, out, in, dy.data, X.data, dw.data, !fresh);
     }
     if (tape.wants_grad(bias)) kernels().add_rows(rows, out, dy.data, tape.grad(bias).data);
   });

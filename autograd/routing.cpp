@@ -133,8 +133,8 @@ Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first
                              .add = !fresh,
                              .bias = nullptr});
       if (tape.wants_grad(weight)) {
-        add_weight_gradient(tape.arena(), rows_of(e), out, in, dy_rows, x_rows,
-                            tape.expert_grad(weight, e).data);
+        const auto [dw, fresh_dw] = tape.expert_grad_target(weight, static_cast<int>(e));
+        weight_gradient(tape.arena(), rows_of(e), out, in, dy_rows, x_rows, dw.data, !fresh_dw);
       }
       if (tape.wants_grad(bias)) {
         kernels().add_rows(rows_of(e), out, dy_rows, tape.expert_grad(bias, e).data);

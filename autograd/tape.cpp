@@ -64,7 +64,7 @@ Tensor Tape::grad(Var v) {
 
 Tape::Target Tape::grad_target(Var v) {
   Node& node = nodes_[v.id];
-  if (node.param) return {gradients_->of(node.param), false};
+  if (node.param) return gradients_->target(node.param);
   const bool fresh = node.grad == nullptr;
   if (fresh) node.grad = take_buffer(node.value.count());
   return {{node.grad, node.value.shape}, fresh};
@@ -73,6 +73,12 @@ Tape::Target Tape::grad_target(Var v) {
 Tensor Tape::expert_grad(Var stacked, int expert) {
   const Node& node = nodes_[stacked.id];
   return node.param ? gradients_->of_expert(node.param, expert) : grad(stacked).row(expert);
+}
+
+Tape::Target Tape::expert_grad_target(Var stacked, int expert) {
+  const Node& node = nodes_[stacked.id];
+  if (node.param) return gradients_->target_of_expert(node.param, expert);
+  return {grad(stacked).row(expert), false};
 }
 
 void Tape::backward(Var scalar, real seed) {

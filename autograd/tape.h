@@ -84,13 +84,11 @@ class Tape {
   Tensor grad(Var v);
   /// Like `grad`, but if nothing was added yet the memory is uninitialised and `fresh` is true: the caller
   /// must then overwrite all of it. Saves a pass over memory in products and elementwise ops.
-  struct Target {
-    Tensor tensor;
-    bool fresh;
-  };
+  using Target = Gradients::Target;
   Target grad_target(Var v);
   /// The gradient of one expert's slice of a stacked parameter (or of slice e of a leaf), to add into.
   Tensor expert_grad(Var stacked, int expert);
+  Target expert_grad_target(Var stacked, int expert);
 
   /// Runs all closures in reverse order, starting from d(scalar)/d(scalar) = seed.
   void backward(Var scalar, real seed = 1);

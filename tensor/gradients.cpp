@@ -24,8 +24,8 @@ Gradients::Gradients(const ParameterStore& store, int touched) : store_(store) {
   size_t expert_bytes = 0;
   for (const Parameter& parameter : store.all()) {
     first_slot_.push_back(static_cast<int>(slots_.size()));
+    slots_.resize(slots_.size() + std::max(parameter.experts, 1), nullptr);
     if (parameter.experts == 0) continue;
-    slots_.resize(slots_.size() + parameter.experts, nullptr);
     const size_t bytes = expert_size(parameter) * sizeof(real) + Arena::kAlignment;
     expert_bytes += bytes * std::min(touched, parameter.experts);
   }
@@ -34,35 +34,42 @@ Gradients::Gradients(const ParameterStore& store, int touched) : store_(store) {
 }
 
 void Gradients::clear() {
-  std::fill(dense_, dense_ + store_.dense_size(), real{0});
   std::fill(slots_.begin(), slots_.end(), nullptr);
   expert_memory_.reset();
 }
 
-Tensor Gradients::of(ParamId id) {
+Gradients::Target Gradients::target(ParamId id) {
   if (store_[id].experts > 0)
     throw ShapeError("gradient of all experts of '" + store_[id].name + "' at once");
-  return store_.view(id, dense_);
+  const Tensor gradient = store_.view(id, dense_);
+  real*& data = slots_[first_slot_[id.index]];
+  const bool fresh = data == nullptr;
+  data = gradient.data;
+  return {gradient, fresh};
 }
 
-Tensor Gradients::of_expert(ParamId id, int expert) {
+Gradients::Target Gradients::target_of_expert(ParamId id, int expert) {
   const Parameter& parameter = store_[id];
   real*& data = slots_[first_slot_[id.index] + expert];
-  if (!data) {
-    data = expert_memory_.allocate<real>(expert_size(parameter));
-    std::fill(data, data + expert_size(parameter), real{0});
-  }
-  return {data, expert_shape(parameter)};
+  const bool fresh = data == nullptr;
+  if (fresh) data = expert_memory_.allocate<real>(expert_size(parameter));
+  return {{data, expert_shape(parameter)}, fresh};
+}
+
+Tensor Gradients::zeroed(const Target& target) {
+  if (target.fresh) std::fill(target.tensor.begin(), target.tensor.end(), real{0});
+  return target.tensor;
 }
 
 void Gradients::add_to(real* total) const {
-  kernels().add(store_.dense_size(), total, dense_, total);
   for (int i = 0; i < store_.count(); ++i) {
     const Parameter& parameter = store_[{i}];
-    for (int e = 0; e < parameter.experts; ++e) {
+    const int parts = std::max(parameter.experts, 1);
+    const int64_t size = parameter.shape.count() / parts;
+    for (int e = 0; e < parts; ++e) {
       if (const real* data = slot({i}, e)) {
-        real* sum = total + parameter.offset + e * expert_size(parameter);
-        kernels().add(expert_size(parameter), sum, data, sum);
+        real* sum = total + parameter.offset + e * size;
+        kernels().add(size, sum, data, sum);
       }
     }
   }

@@ -97,11 +97,12 @@ void multiply_once(real* scratch, int64_t m, int64_t n, int64_t k, Matrix a, Mat
                   .bias = nullptr});
 }
 
-void add_weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, const real* dy, const real* x,
-                         real* dw) {
+void weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, const real* dy, const real* x,
+                     real* dw, bool add) {
 #ifdef VMOE_USE_BLAS
   if (blas_serves(kernels())) {
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, rows, 1, dy, out, x, in, 1, dw, in);
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, rows, 1, dy, out, x, in, add ? 1 : 0, dw,
+                in);
     return;
   }
 #endif
@@ -109,7 +110,7 @@ void add_weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, co
   // dY is read along its columns as it lies: the numbers of one row that a block needs stand in one cache
   // line.
   real* scratch = arena.allocate<real>(kernels().packed_size(rows, in));
-  multiply_once(scratch, out, in, rows, {dy, 1, out}, {x, in, 1}, dw, in, true);
+  multiply_once(scratch, out, in, rows, {dy, 1, out}, {x, in, 1}, dw, in, add);
   arena.release(mark);
 }
 

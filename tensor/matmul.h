@@ -37,9 +37,9 @@ const real* pack_in(Arena& arena, int64_t k, int64_t n, Matrix b);
 void multiply_once(real* scratch, int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, real* c, int64_t c_row,
                    bool add);
 
-/// dW [out, in] += dY^T X with dY [rows, out] and X [rows, in], both with contiguous rows: the gradient of a
-/// weight. Scratch memory comes from the arena and is given back.
-void add_weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, const real* dy, const real* x,
-                         real* dw);
+/// dW [out, in] = dY^T X, or dW += dY^T X, with dY [rows, out] and X [rows, in], both with contiguous rows:
+/// the gradient of a weight. Scratch memory comes from the arena and is given back.
+void weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, const real* dy, const real* x,
+                     real* dw, bool add);
 
 }  // namespace vmoe

@@ -186,7 +186,7 @@ void gemm(const Gemm& g) {
   alignas(kVectorBytes) float copy[kCopiedRows * kDepth];
   const bool copied = worth_copying(g);
   const int64_t most_rows = copied ? kCopiedRows : kRowBlock;
-  const int64_t depths = (g.k + kDepth - 1) / kDepth;
+  const int64_t depths = g.k > 0 ? (g.k + kDepth - 1) / kDepth : 1;  // a sum of no terms is zero
   for (int64_t first = 0; first < g.m; first += most_rows) {
     const Cut cut(smaller(most_rows, g.m - first));
     for (int64_t d = 0; d < depths; ++d) {
