@@ -1,6 +1,8 @@
 // Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762), fused per head: the scores of one head
 // live in cache only, and the backward pass reads the probabilities that the forward pass kept.
 
+#include "autograd/attention_heads.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -18,6 +20,11 @@ struct Head {
   int64_t row;
   real factor;  // 1 / sqrt(d)
 };
+
+Head head_of(const AttentionHeads& all) {
+  const int64_t size = all.width / all.heads;
+  return {all.tokens, size, all.score_row(), 3 * all.width, 1 / std::sqrt(static_cast<real>(size))};
+}
 
 // Numbers that the largest packed factor of a head takes.
 int64_t scratch_size(const Head& h) {
@@ -52,39 +59,52 @@ void backward(Arena& arena, const Head& h, const real* q, const real* k, const r
 
 }  // namespace
 
+int64_t AttentionHeads::score_row() const {
+  return kernels().padded(tokens);
+}
+
+void AttentionHeads::forward(Arena& arena, Team& team, const real* qkv, real* p, real* y) const {
+  const Head head = head_of(*this);
+  const Arena::Mark mark = arena.mark();
+  const int items = static_cast<int>(batch * heads);
+  const int64_t scratch_step = team.threads() == 1 ? 0 : scratch_size(head);  // one thread: one scratch
+  real* scratch = arena.allocate<real>(scratch_step == 0 ? scratch_size(head) : items * scratch_step);
+  team.run(items, [=, this](int item) {
+    const int64_t b = item / heads, h = item % heads;
+    const real* q = qkv + b * tokens * 3 * width + h * head.size;
+    vmoe::forward(scratch + item * scratch_step, head, q, q + width, q + 2 * width,
+                  p + item * tokens * head.score_row, y + b * tokens * width + h * head.size, width);
+  });
+  arena.release(mark);
+}
+
+void AttentionHeads::backward(Arena& arena, const real* qkv, const real* p, const real* dy,
+                              real* dqkv) const {
+  const Head head = head_of(*this);
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t h = 0; h < heads; ++h) {
+      const int64_t at = b * tokens * 3 * width + h * head.size;
+      const real* q = qkv + at;
+      real* dq = dqkv + at;
+      vmoe::backward(arena, head, q, q + width, q + 2 * width, p + (b * heads + h) * tokens * head.score_row,
+                     dy + b * tokens * width + h * head.size, width, dq, dq + width, dq + 2 * width);
+    }
+  }
+}
+
 Var attention(Tape& tape, Var qkv, int heads) {
   const Tensor X = tape.value(qkv);
-  const int64_t batch = X.dim(0), tokens = X.dim(1), width = X.dim(2) / 3, size = width / heads;
-  require_shape("attention: qkv", X.shape, {batch, tokens, 3 * heads * size});
-  const int64_t score_row = kernels().padded(tokens), scores = tokens * score_row;  // of one head
-  const Head head{tokens, size, score_row, 3 * width, 1 / std::sqrt(static_cast<real>(size))};
+  const int64_t batch = X.dim(0), tokens = X.dim(1), width = X.dim(2) / 3;
+  require_shape("attention: qkv", X.shape, {batch, tokens, 3 * heads * (width / heads)});
+  const AttentionHeads all{batch, tokens, width, heads};
   const Tensor y = tape.allocate({batch, tokens, width});
-  const Tensor p = tape.allocate({batch, heads, scores});
-  const Arena::Mark mark = tape.arena().mark();
-  const int items = static_cast<int>(batch * heads);
-  const int64_t scratch_step =
-      tape.team().threads() == 1 ? 0 : scratch_size(head);  // one thread: one scratch
-  real* scratch = tape.arena().allocate<real>(scratch_step == 0 ? scratch_size(head) : items * scratch_step);
-  tape.team().run(items, [=](int item) {
-    const int64_t b = item / heads, h = item % heads;
-    const real* q = X.data + b * tokens * 3 * width + h * size;
-    forward(scratch + item * scratch_step, head, q, q + width, q + 2 * width, p.data + item * scores,
-            y.data + b * tokens * width + h * size, width);
-  });
-  tape.arena().release(mark);
+  real* p = tape.arena().allocate<real>(all.probabilities());
+  all.forward(tape.arena(), tape.team(), X.data, p, y.data);
   return tape.record(y, {qkv}, [=](Tape& tape, Tensor dy) {
     const auto [dx, fresh] = tape.grad_target(qkv);
     const Arena::Mark mark = tape.arena().mark();
     const Tensor d = fresh ? dx : tape.allocate(X.shape);
-    for (int64_t b = 0; b < batch; ++b) {
-      for (int64_t h = 0; h < heads; ++h) {
-        const int64_t at = b * tokens * 3 * width + h * size;
-        const real* q = X.data + at;
-        real* dq = d.data + at;
-        backward(tape.arena(), head, q, q + width, q + 2 * width, p.data + (b * heads + h) * scores,
-                 dy.data + b * tokens * width + h * size, width, dq, dq + width, dq + 2 * width);
-      }
-    }
+    all.backward(tape.arena(), X.data, p, dy.data, d.data);
     if (!fresh) kernels().add(d.count(), dx.data, d.data, dx.data);
     tape.arena().release(mark);
   });

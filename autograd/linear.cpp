@@ -1,7 +1,7 @@
 // Linear layers and batched products.
 
+#include "autograd/linear_parts.h"
 #include "autograd/ops.h"
-#include "tensor/matmul.h"
 
 namespace vmoe {
 
@@ -35,47 +35,77 @@ Shape with_last(const Shape& shape, int64_t last) {
 
 }  // namespace
 
+LinearPart linear_part(Tape& tape, const char* weight_name, Var weight, const char* bias_name, Var bias,
+                       int64_t in) {
+  const Tensor W = tape.value(weight);
+  const int64_t out = W.dim(0);
+  if (W.count() != out * in) require_shape(weight_name, W.shape, {out, in});
+  if (bias) require_shape(bias_name, tape.value(bias).shape, {out});
+  return {weight, bias, in, out};
+}
+
 // y = x W^T + b          x [R, I]  W [O, I]  b [O]  y [R, O]
-// dx += dy W             [R, O] x [O, I] -> [R, I]
-// dW += dy^T x           [O, R] x [R, I] -> [O, I]
-// db += sum over rows of dy
-Var linear(Tape& tape, Var x, Var weight, Var bias) {
-  const Tensor X = tape.value(x), W = tape.value(weight);
-  const int64_t rows = X.shape.rows(), in = X.dim(-1), out = W.dim(0);
-  if (W.count() != out * in) require_shape("linear: weight", W.shape, {out, in});
-  if (bias) require_shape("linear: bias", tape.value(bias).shape, {out});
-  const Tensor y = tape.allocate(with_last(X.shape, out));
+void LinearPart::forward(Tape& tape, int64_t rows, const real* x, real* y, const real* base) const {
   multiply(tape.team(), {.m = rows,
                          .n = out,
                          .k = in,
-                         .a = X.data,
+                         .a = x,
                          .a_row = in,
                          .a_column = 1,
                          .b = forward_panels(tape, weight, out, in),
-                         .c = y.data,
+                         .c = y,
                          .c_row = out,
                          .add = false,
-                         .bias = bias ? tape.value(bias).data : nullptr});
+                         .bias = bias ? tape.value(bias).data : nullptr,
+                         .base = base});
+}
+
+// dx += dy W             [R, O] x [O, I] -> [R, I]
+void LinearPart::backward_input(Tape& tape, int64_t rows, const real* dy, real* dx, bool add) const {
+  multiply(tape.team(), {.m = rows,
+                         .n = in,
+                         .k = out,
+                         .a = dy,
+                         .a_row = out,
+                         .a_column = 1,
+                         .b = backward_panels(tape, weight, out, in),
+                         .c = dx,
+                         .c_row = in,
+                         .add = add,
+                         .bias = nullptr});
+}
+
+LinearPart::Gradients LinearPart::gradients(Tape& tape) const {
+  Gradients result;
+  if (tape.wants_grad(weight)) {
+    const auto [dw, fresh] = tape.grad_target(weight);
+    result.weight = dw.data;
+    result.fresh = fresh;
+  }
+  if (tape.wants_grad(bias)) result.bias = tape.grad(bias).data;
+  return result;
+}
+
+// dW += dy^T x           [O, R] x [R, I] -> [O, I]
+// db += sum over rows of dy
+void LinearPart::backward_weights(Tape& tape, const Gradients& to, int64_t rows, const real* dy,
+                                  const real* x) const {
+  if (to.weight) weight_gradient(tape.arena(), rows, out, in, dy, x, to.weight, !to.fresh);
+  if (to.bias) kernels().add_rows(rows, out, dy, to.bias);
+}
+
+Var linear(Tape& tape, Var x, Var weight, Var bias) {
+  const Tensor X = tape.value(x);
+  const int64_t rows = X.shape.rows();
+  const LinearPart layer = linear_part(tape, "linear: weight", weight, "linear: bias", bias, X.dim(-1));
+  const Tensor y = tape.allocate(with_last(X.shape, layer.out));
+  layer.forward(tape, rows, X.data, y.data);
   return tape.record(y, {x, weight, bias}, [=](Tape& tape, Tensor dy) {
     if (tape.wants_grad(x)) {
       const auto [dx, fresh] = tape.grad_target(x);
-      multiply(tape.team(), {.m = rows,
-                             .n = in,
-                             .k = out,
-                             .a = dy.data,
-                             .a_row = out,
-                             .a_column = 1,
-                             .b = backward_panels(tape, weight, out, in),
-                             .c = dx.data,
-                             .c_row = in,
-                             .add = !fresh,
-                             .bias = nullptr});
+      layer.backward_input(tape, rows, dy.data, dx.data, !fresh);
     }
-    if (tape.wants_grad(weight)) {
-      const auto [dw, fresh] = tape.grad_target(weight);
-      weight_gradient(tape.arena(), rows, out, in, dy.data, X.data, dw.data, !fresh);
-    }
-    if (tape.wants_grad(bias)) kernels().add_rows(rows, out, dy.data, tape.grad(bias).data);
+    layer.backward_weights(tape, layer.gradients(tape), rows, dy.data, X.data);
   });
 }
 

@@ -3,6 +3,7 @@
 // Every op is pure; its backward adds. Each .cpp file holds a family, with forward and backward side by side
 // under the equation. A mismatch of shapes throws ShapeError naming the op and both shapes.
 
+#include "autograd/activation.h"
 #include "autograd/tape.h"
 
 namespace vmoe {
@@ -61,6 +62,23 @@ Var attention(Tape& tape, Var qkv, int heads);
 Var split_heads(Tape& tape, Var qkv, int heads, int part);
 /// [B*H, T, d] -> [B, T, H*d].
 Var merge_heads(Tape& tape, Var x, int heads);
+
+// --- branches.cpp ---
+/// The parameters of a layer norm and of a linear layer, as a fused op takes them.
+struct NormInputs {
+  Var gain, bias;  // [D]
+  real eps;
+};
+struct LinearInputs {
+  Var weight, bias;  // [O, I], [O]
+};
+/// y = x + proj(attention(qkv(layer_norm(x)), heads)): the first half of a transformer block as one op, x [B,
+/// T, D]. The norm's output is computed again in the backward pass.
+Var attention_branch(Tape& tape, Var x, NormInputs norm, LinearInputs qkv, int heads, LinearInputs proj);
+/// y = x + fc2(activation(fc1(layer_norm(x)))): the other half, x [..., D], hidden width H: fc1 [H, D], fc2
+/// [D, H]. Rows go through all of it a few at a time, so that they stay in the cache; of the hidden numbers
+/// only those before the activation are kept for the backward pass.
+Var mlp_branch(Tape& tape, Var x, NormInputs norm, LinearInputs fc1, Activation activation, LinearInputs fc2);
 
 // --- tokens.cpp ---
 /// Mean over tokens first .. T-1: x [B, T, D] -> [B, D].

@@ -11,4 +11,8 @@ Var Attention::forward(Pass& pass, Var x) const {
   return proj.forward(pass, attention(pass.tape, qkv.forward(pass, x), heads));
 }
 
+Var Attention::branch(Pass& pass, NormInputs norm, Var x) const {
+  return attention_branch(pass.tape, x, norm, qkv.inputs(pass), heads, proj.inputs(pass));
+}
+
 }  // namespace vmoe

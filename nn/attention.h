@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "autograd/ops.h"
 #include "nn/linear.h"
 
 namespace vmoe {
@@ -16,6 +17,8 @@ struct Attention {
 
   Attention(ParameterStore& store, const std::string& name, int64_t dim, int heads);
   Var forward(Pass& pass, Var x) const;
+  /// x + y(norm(x)) as one op.
+  Var branch(Pass& pass, NormInputs norm, Var x) const;
 };
 
 }  // namespace vmoe

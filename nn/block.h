@@ -35,13 +35,16 @@ struct Block {
         FeedForward feed_forward = FeedForward::own);
 
   Var forward(Pass& pass, Var x) const {
+    if (is_plain(pass))
+      return mlp->branch(pass, norm2.inputs(pass), attn.branch(pass, norm1.inputs(pass), x));
     return forward(pass, x, [&](Var normalised) { return mlp->forward(pass, normalised); });
   }
 
   /// The same with feed_forward(norm2(x)) [B, T, D] -> [B, T, D] in the MLP's place.
   template <class FeedForwardPart>
   Var forward(Pass& pass, Var x, const FeedForwardPart& feed_forward) const {
-    x = add_branch(pass, x, ls1, attn.forward(pass, norm1.forward(pass, x)), 0);
+    x = is_plain(pass) ? attn.branch(pass, norm1.inputs(pass), x)
+                       : add_branch(pass, x, ls1, attn.forward(pass, norm1.forward(pass, x)), 0);
     return add_branch(pass, x, ls2, feed_forward(norm2.forward(pass, x)), 1);
   }
 
@@ -49,6 +52,10 @@ struct Block {
   static int hidden_dropout_layer(int index) { return 3 * index + 3; }
 
  private:
+  /// Nothing stands between a branch and its sum: the fused ops serve.
+  bool is_plain(const Pass& pass) const {
+    return !ls1.gamma && !(pass.training && (dropout_rate > 0 || drop_path_rate > 0));
+  }
   Var add_branch(Pass& pass, Var x, const LayerScale& layer_scale, Var branch, int which) const;
 };
 

@@ -5,6 +5,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "autograd/activation.h"
+
 namespace vmoe {
 
 /// How images become tokens: patches and a linear map, or CCT's convolutions.
@@ -13,8 +15,6 @@ enum class TokenizerKind { patch, conv };
 enum class Pool { cls, mean, seq };
 /// What tells tokens where they are.
 enum class Positions { learned, sincos, none };
-/// GELU, exact or by tanh.
-enum class Activation { gelu, gelu_tanh };
 
 /// A vision transformer. As JSON it is an object with exactly these keys, enumerations by name.
 struct VitConfig {

@@ -1,7 +1,5 @@
 #include "nn/linear.h"
 
-#include "autograd/ops.h"
-
 namespace vmoe {
 
 Linear::Linear(ParameterStore& store, const std::string& name, int64_t in, int64_t out, bool with_bias)
@@ -10,8 +8,12 @@ Linear::Linear(ParameterStore& store, const std::string& name, int64_t in, int64
 }
 
 Var Linear::forward(Pass& pass, Var x) const {
-  Tape& tape = pass.tape;
-  return linear(tape, x, tape.parameter(weight), bias ? tape.parameter(bias) : Var{});
+  const LinearInputs in = inputs(pass);
+  return linear(pass.tape, x, in.weight, in.bias);
+}
+
+LinearInputs Linear::inputs(Pass& pass) const {
+  return {pass.tape.parameter(weight), bias ? pass.tape.parameter(bias) : Var{}};
 }
 
 }  // namespace vmoe

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "autograd/ops.h"
 #include "nn/pass.h"
 
 namespace vmoe {
@@ -15,6 +16,8 @@ struct Linear {
 
   Linear(ParameterStore& store, const std::string& name, int64_t in, int64_t out, bool with_bias = true);
   Var forward(Pass& pass, Var x) const;
+  /// Its parameters, for a fused op.
+  LinearInputs inputs(Pass& pass) const;
 };
 
 }  // namespace vmoe

@@ -21,4 +21,8 @@ Var Mlp::forward(Pass& pass, Var x) const {
   return fc2.forward(pass, dropout(pass, hidden, dropout_rate, layer));
 }
 
+Var Mlp::branch(Pass& pass, NormInputs norm, Var x) const {
+  return mlp_branch(pass.tape, x, norm, fc1.inputs(pass), activation, fc2.inputs(pass));
+}
+
 }  // namespace vmoe

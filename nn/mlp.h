@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "autograd/ops.h"
 #include "nn/config.h"
 #include "nn/linear.h"
 
@@ -21,6 +22,8 @@ struct Mlp {
 
   Mlp(ParameterStore& store, const std::string& name, const VitConfig& config, int layer);
   Var forward(Pass& pass, Var x) const;
+  /// x + y(norm(x)) as one op, for passes without dropout.
+  Var branch(Pass& pass, NormInputs norm, Var x) const;
 };
 
 }  // namespace vmoe

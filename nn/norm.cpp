@@ -1,7 +1,5 @@
 #include "nn/norm.h"
 
-#include "autograd/ops.h"
-
 namespace vmoe {
 
 LayerNorm::LayerNorm(ParameterStore& store, const std::string& name, int64_t dim, double eps)
@@ -10,8 +8,12 @@ LayerNorm::LayerNorm(ParameterStore& store, const std::string& name, int64_t dim
       eps(static_cast<real>(eps)) {}
 
 Var LayerNorm::forward(Pass& pass, Var x) const {
-  Tape& tape = pass.tape;
-  return layer_norm(tape, x, tape.parameter(weight), tape.parameter(bias), eps);
+  const NormInputs in = inputs(pass);
+  return layer_norm(pass.tape, x, in.gain, in.bias, in.eps);
+}
+
+NormInputs LayerNorm::inputs(Pass& pass) const {
+  return {pass.tape.parameter(weight), pass.tape.parameter(bias), eps};
 }
 
 LayerScale::LayerScale(ParameterStore& store, const std::string& name, int64_t dim, double start) {

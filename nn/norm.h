@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "autograd/ops.h"
 #include "nn/pass.h"
 
 namespace vmoe {
@@ -15,6 +16,8 @@ struct LayerNorm {
 
   LayerNorm(ParameterStore& store, const std::string& name, int64_t dim, double eps);
   Var forward(Pass& pass, Var x) const;
+  /// Its parameters, for a fused op.
+  NormInputs inputs(Pass& pass) const;
 };
 
 /// y[..., d] = x[..., d] * gamma[d] (Touvron et al. 2021, arXiv:2103.17239). Parameter NAME.gamma [D], which

@@ -71,6 +71,7 @@ void multiply(Team& team, const Gemm& g) {
     part.b += first * g.k;
     part.c += first;
     if (g.bias) part.bias += first;
+    if (g.base) part.base += first;
     k.gemm(part);
   });
 }

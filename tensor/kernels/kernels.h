@@ -10,7 +10,8 @@
 
 namespace vmoe {
 
-/// C [m, n] = A B (+ C) (+ bias): A is any strided matrix, B is packed in panels of `Kernels::panel` columns.
+/// C [m, n] = A B (+ C or base) (+ bias): A is any strided matrix, B is packed in panels of `Kernels::panel`
+/// columns.
 struct Gemm {
   int64_t m, n, k;
   const real* a;  // element (i, p) at a[i * a_row + p * a_column]
@@ -18,8 +19,9 @@ struct Gemm {
   const real* b;  // from `pack`
   real* c;        // element (i, j) at c[i * c_row + j]
   int64_t c_row;
-  bool add;          // C += A B instead of C = A B
-  const real* bias;  // [n] added to every row, or null
+  bool add;                    // C += A B instead of C = A B
+  const real* bias;            // [n] added to every row, or null
+  const real* base = nullptr;  // what is added instead of C, rows at distance c_row like C's, or null
 };
 
 /// What AdamW needs for one range of parameters (Loshchilov and Hutter 2019, arXiv:1711.05101).

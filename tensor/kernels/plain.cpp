@@ -28,7 +28,7 @@ void gemm(const Gemm& g) {
       for (int64_t p = 0; p < g.k; ++p) sum += g.a[i * g.a_row + p * g.a_column] * column[p * kPanel];
       if (g.bias) sum += g.bias[j];
       real& c = g.c[i * g.c_row + j];
-      c = g.add ? c + sum : sum;
+      c = g.base ? g.base[i * g.c_row + j] + sum : g.add ? c + sum : sum;
     }
   }
 }

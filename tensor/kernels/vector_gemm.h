@@ -89,7 +89,7 @@ struct Block {
   const float* panel;
   float* c;
   int64_t c_row, columns;
-  bool add;           // to what C holds
+  const float* base;  // added, rows like C's (may be C); or null
   const float* bias;  // of these columns, or null
   const float* ahead;
   int64_t ahead_rows;
@@ -128,12 +128,12 @@ inline void block(const Block& g) {
                                         : load_part(g.bias + h * kWidth, width);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      float* at = g.c + r * g.c_row + h * kWidth;
+      const int64_t at = r * g.c_row + h * kWidth;
       const Vec y = acc[r][h] + shift;
       if (width == kWidth) {
-        store(at, g.add ? load(at) + y : y);
+        store(g.c + at, g.base ? load(g.base + at) + y : y);
       } else {
-        store_part(at, g.add ? load_part(at, width) + y : y, width);
+        store_part(g.c + at, g.base ? load_part(g.base + at, width) + y : y, width);
       }
     }
   }
@@ -191,6 +191,7 @@ void gemm(const Gemm& g) {
     const Cut cut(smaller(most_rows, g.m - first));
     for (int64_t d = 0; d < depths; ++d) {
       const int64_t p = g.k * d / depths, depth = g.k * (d + 1) / depths - p;
+      const float* base = d > 0 || (g.add && !g.base) ? g.c : g.base;
       const int64_t share = (depth + cut.blocks - 1) / cut.blocks;  // of the next panel, for every block
       const float* a = g.a + first * g.a_row + p * g.a_column;
       if (copied) copy_rows(cut, depth, a, g.a_row, g.a_column, copy);
@@ -208,7 +209,7 @@ void gemm(const Gemm& g) {
                                    .c = g.c + (first + row) * g.c_row + j,
                                    .c_row = g.c_row,
                                    .columns = smaller(kPanel, g.n - j),
-                                   .add = g.add || d > 0,
+                                   .base = base ? base + (first + row) * g.c_row + j : nullptr,
                                    .bias = d == 0 && g.bias ? g.bias + j : nullptr,
                                    .ahead = panel + kPanel * (g.k + from),
                                    .ahead_rows = another ? smaller(share, depth - from) : 0});

@@ -65,6 +65,47 @@ TEST_CASE("attention equals split, product, scale, softmax, product, merge") {
   }
 }
 
+TEST_CASE("the branches of a block equal norm, layers and sum one after the other") {
+  for (int trial = 0; trial < kTrials; ++trial) {
+    Random random(5, Stream::test, trial);
+    const int heads = between(random, 1, 3), width = heads * between(random, 1, 24),
+              hidden = between(random, 1, 70);
+    const Shape shape = {between(random, 1, 4), between(random, 1, 50), width};
+    CAPTURE(to_string(shape));
+    CAPTURE(hidden);
+    const auto inputs = [&](int64_t out, int64_t in) {
+      return std::vector<CheckedInput>{random_input("x", shape, random),
+                                       random_input("gain", {width}, random),
+                                       random_input("bias", {width}, random),
+                                       random_input("first_weight", {out, width}, random),
+                                       random_input("first_bias", {out}, random),
+                                       random_input("second_weight", {width, in}, random),
+                                       random_input("second_bias", {width}, random)};
+    };
+    const real eps = real{1e-3f};
+    check_same(
+        [=](Tape& t, const std::vector<Var>& in) {
+          return attention_branch(t, in[0], {in[1], in[2], eps}, {in[3], in[4]}, heads, {in[5], in[6]});
+        },
+        [=](Tape& t, const std::vector<Var>& in) {
+          const Var qkv = linear(t, layer_norm(t, in[0], in[1], in[2], eps), in[3], in[4]);
+          return add(t, in[0], linear(t, attention(t, qkv, heads), in[5], in[6]));
+        },
+        inputs(3 * width, width));
+    const bool exact = trial % 2 == 0;
+    check_same(
+        [=](Tape& t, const std::vector<Var>& in) {
+          return mlp_branch(t, in[0], {in[1], in[2], eps}, {in[3], in[4]},
+                            exact ? Activation::gelu : Activation::gelu_tanh, {in[5], in[6]});
+        },
+        [=](Tape& t, const std::vector<Var>& in) {
+          const Var u = linear(t, layer_norm(t, in[0], in[1], in[2], eps), in[3], in[4]);
+          return add(t, in[0], linear(t, exact ? gelu(t, u) : gelu_tanh(t, u), in[5], in[6]));
+        },
+        inputs(hidden, hidden));
+  }
+}
+
 TEST_CASE("softmax cross entropy equals minus the sum of targets times log softmax") {
   for (int trial = 0; trial < kTrials; ++trial) {
     Random random(2, Stream::test, trial);

@@ -1,4 +1,4 @@
-// Rows of autograd/linear.cpp, norm.cpp, softmax.cpp and attention.cpp.
+// Rows of autograd/linear.cpp, norm.cpp, softmax.cpp, attention.cpp and branches.cpp.
 
 #include "tests/autograd/op_table.h"
 
@@ -167,6 +167,61 @@ OpRow merge_heads_row() {
   return row;
 }
 
+// The inputs of a branch: x and, after those of its norm, two linear layers in -> out -> width.
+std::vector<Draw> branch(const Shape& x, int64_t out, int64_t in_of_second, bool differentiable_x = true,
+                         bool differentiable_rest = true) {
+  const int64_t width = x[x.rank() - 1];
+  const auto parameter = [=](const char* name, const Shape& shape) {
+    return Draw{name, shape, Fill::normal, differentiable_rest};
+  };
+  return {{"x", x, Fill::normal, differentiable_x},
+          parameter("gain", {width}),
+          parameter("bias", {width}),
+          parameter("first_weight", {out, width}),
+          parameter("first_bias", {out}),
+          parameter("second_weight", {width, in_of_second}),
+          parameter("second_bias", {width})};
+}
+
+OpRow attention_branch_row() {
+  OpRow row{"attention_branch", [](Tape& t, const OpCase& c, In in) {
+              return attention_branch(t, in[0], {in[1], in[2], static_cast<real>(c.setting("eps"))},
+                                      {in[3], in[4]}, c.integer("heads"), {in[5], in[6]});
+            }};
+  const auto with = [](double count) { return With{.settings = {{"eps", 1e-3}, {"heads", count}}}; };
+  row.add("one token", branch({2, 1, 4}, 12, 4), with(2));
+  row.add("one head", branch({1, 5, 4}, 12, 4), with(1));
+  row.add("heads of one", branch({1, 4, 3}, 9, 3), with(3));
+  row.add("odd sizes", branch({3, 3, 6}, 18, 6), with(2));
+  row.add("more tokens than a tile", branch({1, 19, 2}, 6, 2), with(1));
+  row.add("a constant input", branch({2, 3, 4}, 12, 4, false), with(2));
+  row.add("constant parameters", branch({2, 2, 6}, 18, 6, true, false), with(2));
+  row.add_large("more rows than go through at a time", branch({5, 50, 48}, 144, 48), with(3));
+  row.refuse("queries, keys and values that are not three parts", branch({1, 2, 4}, 8, 4), with(2));
+  row.refuse("a projection of another width", branch({1, 2, 4}, 12, 5), with(2));
+  row.refuse("a width that the heads do not divide", branch({1, 2, 4}, 12, 4), with(3));
+  return row;
+}
+
+OpRow mlp_branch_row() {
+  OpRow row{"mlp_branch", [](Tape& t, const OpCase& c, In in) {
+              return mlp_branch(t, in[0], {in[1], in[2], static_cast<real>(c.setting("eps"))}, {in[3], in[4]},
+                                c.integer("tanh") ? Activation::gelu_tanh : Activation::gelu, {in[5], in[6]});
+            }};
+  const auto with = [](double tanh) { return With{.settings = {{"eps", 1e-3}, {"tanh", tanh}}}; };
+  row.add("one row", branch({1, 5}, 7, 7), with(0));
+  row.add("one hidden number", branch({3, 4}, 1, 1), with(0));
+  row.add("images of tokens", branch({2, 3, 4}, 8, 8), with(0));
+  row.add("by tanh", branch({2, 3, 4}, 8, 8), with(1));
+  row.add("hidden numbers wider than a panel", branch({3, 2}, 35, 35), with(0));
+  row.add("more rows than a tile", branch({19, 3}, 2, 2), with(0));
+  row.add("a constant input", branch({2, 3, 4}, 8, 8, false), with(0));
+  row.add("constant parameters", branch({2, 3, 4}, 8, 8, true, false), with(0));
+  row.add_large("more rows than go through at a time", branch({5, 50, 48}, 96, 96), with(0));
+  row.refuse("a second layer of another hidden width", branch({1, 2, 4}, 8, 7), with(0));
+  return row;
+}
+
 }  // namespace
 
 std::vector<OpRow> product_rows() {
@@ -185,6 +240,8 @@ std::vector<OpRow> product_rows() {
       attention_row(),
       split_heads_row(),
       merge_heads_row(),
+      attention_branch_row(),
+      mlp_branch_row(),
   };
 }
 

@@ -309,13 +309,15 @@ namespace {
 // One random product, by the kernel's packing and by three plain loops in double.
 void check_product(const Kernels& table, Random random, int64_t m, int64_t n, int64_t k) {
   INFO(table.name << " m " << m << " n " << n << " k " << k);
-  const bool a_turned = random.below(2), add = random.below(2), bias = random.below(2);
+  const bool a_turned = random.below(2), add = random.below(2), bias = random.below(2),
+             base = random.below(2);
   const uint32_t b_layout = random.below(3);  // rows of numbers side by side, columns of them, neither
   const int64_t a_row = a_turned ? 1 : k + 2, a_column = a_turned ? m + 1 : 1;
   const int64_t b_rows[] = {n + 1, 1, 2 * n + 1}, b_columns[] = {1, k + 3, 2};
   const int64_t b_row = b_rows[b_layout], b_column = b_columns[b_layout], c_row = n + 5;
   Guarded a((m + 3) * (k + 3), 1), b((2 * n + 3) * (k + 4), 3), c(m * c_row, 1), start(m * c_row, 1),
-      shift(n, 2);
+      shift(n, 2), other(m * c_row, 3);
+  other.fill(Random(8, Stream::test), -1, 1);
   a.fill(random, -1, 1);
   b.fill(random, -1, 1);
   c.fill(Random(7, Stream::test), -1, 1);
@@ -325,13 +327,13 @@ void check_product(const Kernels& table, Random random, int64_t m, int64_t n, in
   table.pack(k, n, b.data(), b_row, b_column, packed.data());
   CHECK(packed.intact());
   table.gemm({m, n, k, a.data(), a_row, a_column, packed.data(), c.data(), c_row, add,
-              bias ? shift.data() : nullptr});
+              bias ? shift.data() : nullptr, base ? other.data() : nullptr});
   double error = 0;
   for (int64_t i = 0; i < m; ++i) {
     for (int64_t j = 0; j < c_row; ++j) {
       double sum = start[i * c_row + j];
       if (j < n) {
-        sum = add ? sum : 0;
+        sum = base ? other[i * c_row + j] : add ? sum : 0;
         if (bias) sum += shift[j];
         for (int64_t p = 0; p < k; ++p)
           sum += double{a[i * a_row + p * a_column]} * b[p * b_row + j * b_column];

@@ -1,0 +1,180 @@
+// The two residual branches of a transformer block (Dosovitskiy et al. 2021, arXiv:2010.11929, figure 1),
+// fused: what lies between the linear layers is used while it is in the cache, and what is cheap to compute
+// again is not kept.
+
+#include <algorithm>
+
+#include "autograd/attention_heads.h"
+#include "autograd/linear_parts.h"
+#include "autograd/ops.h"
+
+namespace vmoe {
+
+namespace {
+
+// Rows that go through a whole branch at a time: enough to make use of a panel of weights in the first-level
+// cache, few enough that their hidden numbers stay in the second.
+constexpr int64_t kRowBlock = 128;
+
+// h = norm(x) of rows of one width, and what its gradient needs.
+struct NormPart {
+  Var x, gain, bias;
+  int64_t width;
+  real eps;
+  real *mean, *rstd;  // [rows]
+
+  void forward(Tape& tape, int64_t first, int64_t rows, real* h) const {
+    kernels().layer_norm(rows, width, tape.value(x).data + first * width, tape.value(gain).data,
+                         tape.value(bias).data, eps, h, mean + first, rstd + first);
+  }
+
+  // Where the gradients go, to be asked for before any scratch memory. Those of constants are computed and
+  // ignored.
+  struct Gradients {
+    Tape::Target x;
+    real *gain, *bias;
+  };
+  Gradients gradients(Tape& tape) const {
+    return {tape.grad_target(x), tape.grad(gain).data, tape.grad(bias).data};
+  }
+
+  // dx += dy + the gradient through the norm, for a branch that ends in x + ...: dy is the gradient of its
+  // end, dh that of h.
+  void backward(Tape& tape, const Gradients& to, Tensor dy, const real* dh) const {
+    real* dx = to.x.tensor.data;
+    if (to.x.fresh) {
+      kernels().scale(dy.count(), 1, dy.data, dx);
+    } else {
+      kernels().add(dy.count(), dx, dy.data, dx);
+    }
+    kernels().layer_norm_backward(dy.count() / width, width, tape.value(x).data, tape.value(gain).data, mean,
+                                  rstd, dh, dx, true, to.gain, to.bias);
+  }
+};
+
+NormPart norm_part(Tape& tape, Var x, NormInputs norm) {
+  const int64_t rows = tape.value(x).shape.rows(), width = tape.value(x).dim(-1);
+  require_shape("norm of a branch: gain", tape.value(norm.gain).shape, {width});
+  require_shape("norm of a branch: bias", tape.value(norm.bias).shape, {width});
+  return {x,
+          norm.gain,
+          norm.bias,
+          width,
+          norm.eps,
+          tape.arena().allocate<real>(rows),
+          tape.arena().allocate<real>(rows)};
+}
+
+// Memory of the arena for the time of a scope.
+class Scratch {
+ public:
+  explicit Scratch(Arena& arena) : arena_(arena), mark_(arena.mark()) {}
+  ~Scratch() { arena_.release(mark_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  real* numbers(int64_t count) { return arena_.allocate<real>(count); }
+
+ private:
+  Arena& arena_;
+  Arena::Mark mark_;
+};
+
+}  // namespace
+
+// h = norm(x),  o = attention(h Wq^T + bq),  y = x + o Wp^T + bp
+// do = dy Wp,  dqkv = attention'(do),  dh = dqkv Wq,  dx += dy + norm'(dh);  dWp += dy^T o,  dWq += dqkv^T h
+Var attention_branch(Tape& tape, Var x, NormInputs norm, LinearInputs qkv, int heads, LinearInputs proj) {
+  const Tensor X = tape.value(x);
+  const int64_t batch = X.dim(0), tokens = X.dim(1), width = X.dim(2), rows = batch * tokens;
+  const LinearPart in = linear_part(tape, "attention_branch: qkv.weight", qkv.weight,
+                                    "attention_branch: qkv.bias", qkv.bias, width);
+  const LinearPart out = linear_part(tape, "attention_branch: proj.weight", proj.weight,
+                                     "attention_branch: proj.bias", proj.bias, width);
+  require_shape("attention_branch: qkv.weight", tape.value(qkv.weight).shape,
+                {3 * heads * (width / heads), width});
+  require_shape("attention_branch: proj.weight", tape.value(proj.weight).shape, {width, width});
+  const AttentionHeads all{batch, tokens, width, heads};
+  const Tensor y = tape.allocate(X.shape);
+  const NormPart before = norm_part(tape, x, norm);
+  real* mixed = tape.arena().allocate<real>(rows * width);      // o
+  real* parts = tape.arena().allocate<real>(rows * 3 * width);  // query, key, value
+  real* p = tape.arena().allocate<real>(all.probabilities());
+  {
+    Scratch scratch(tape.arena());
+    real* h = scratch.numbers(std::min(rows, kRowBlock) * width);
+    for (int64_t first = 0; first < rows; first += kRowBlock) {
+      const int64_t some = std::min(rows - first, kRowBlock);
+      before.forward(tape, first, some, h);
+      in.forward(tape, some, h, parts + first * 3 * width);
+    }
+    all.forward(tape.arena(), tape.team(), parts, p, mixed);
+    out.forward(tape, rows, mixed, y.data, X.data);
+  }
+  return tape.record(y, {x, norm.gain, norm.bias, qkv.weight, qkv.bias, proj.weight, proj.bias},
+                     [=](Tape& tape, Tensor dy) {
+                       const auto to_norm = before.gradients(tape);
+                       const auto to_in = in.gradients(tape), to_out = out.gradients(tape);
+                       Scratch scratch(tape.arena());
+                       real *dh = scratch.numbers(rows * width), *dparts = scratch.numbers(rows * 3 * width);
+                       out.backward_weights(tape, to_out, rows, dy.data, mixed);
+                       real* dmixed = dh;
+                       out.backward_input(tape, rows, dy.data, dmixed);
+                       all.backward(tape.arena(), parts, p, dmixed, dparts);
+                       real* h = mixed;  // no longer needed
+                       before.forward(tape, 0, rows, h);
+                       in.backward_weights(tape, to_in, rows, dparts, h);
+                       in.backward_input(tape, rows, dparts, dh);
+                       before.backward(tape, to_norm, dy, dh);
+                     });
+}
+
+// h = norm(x),  u = h W1^T + b1,  a = activation(u),  y = x + a W2^T + b2
+// du = (dy W2) activation'(u),  dh = du W1,  dx += dy + norm'(dh);  dW2 += dy^T a,  dW1 += du^T h
+Var mlp_branch(Tape& tape, Var x, NormInputs norm, LinearInputs fc1, Activation activation,
+               LinearInputs fc2) {
+  const Tensor X = tape.value(x);
+  const int64_t rows = X.shape.rows(), width = X.dim(-1);
+  const LinearPart up =
+      linear_part(tape, "mlp_branch: fc1.weight", fc1.weight, "mlp_branch: fc1.bias", fc1.bias, width);
+  const int64_t hidden = up.out;
+  const LinearPart down =
+      linear_part(tape, "mlp_branch: fc2.weight", fc2.weight, "mlp_branch: fc2.bias", fc2.bias, hidden);
+  require_shape("mlp_branch: fc2.weight", tape.value(fc2.weight).shape, {width, hidden});
+  const bool exact = activation == Activation::gelu;
+  const auto activate = exact ? kernels().gelu : kernels().gelu_tanh;
+  const Tensor y = tape.allocate(X.shape);
+  const NormPart before = norm_part(tape, x, norm);
+  real* u = tape.recording() ? tape.arena().allocate<real>(rows * hidden) : nullptr;
+  {
+    Scratch scratch(tape.arena());
+    const int64_t most = std::min(rows, kRowBlock);
+    real *h = scratch.numbers(most * width), *a = scratch.numbers(most * hidden);
+    for (int64_t first = 0; first < rows; first += kRowBlock) {
+      const int64_t some = std::min(rows - first, kRowBlock);
+      real* before_activation = u ? u + first * hidden : a;
+      before.forward(tape, first, some, h);
+      up.forward(tape, some, h, before_activation);
+      activate(some * hidden, before_activation, a);
+      down.forward(tape, some, a, y.data + first * width, X.data + first * width);
+    }
+  }
+  return tape.record(
+      y, {x, norm.gain, norm.bias, fc1.weight, fc1.bias, fc2.weight, fc2.bias}, [=](Tape& tape, Tensor dy) {
+        const auto to_norm = before.gradients(tape);
+        const auto to_up = up.gradients(tape), to_down = down.gradients(tape);
+        Scratch scratch(tape.arena());
+        real *a = scratch.numbers(rows * hidden), *du = scratch.numbers(rows * hidden);
+        const auto differentiate = exact ? kernels().gelu_backward : kernels().gelu_tanh_backward;
+        down.backward_input(tape, rows, dy.data, du);
+        activate(rows * hidden, u, a);
+        down.backward_weights(tape, to_down, rows, dy.data, a);
+        differentiate(rows * hidden, u, du, du, false);
+        real *h = scratch.numbers(rows * width), *dh = scratch.numbers(rows * width);
+        before.forward(tape, 0, rows, h);
+        up.backward_weights(tape, to_up, rows, du, h);
+        up.backward_input(tape, rows, du, dh);
+        before.backward(tape, to_norm, dy, dh);
+      });
+}
+
+}  // namespace vmoe

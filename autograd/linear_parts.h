@@ -1,0 +1,34 @@
+#pragma once
+// What the linear op and the fused branches of a block are made of, on plain memory.
+
+#include "autograd/tape.h"
+#include "tensor/matmul.h"
+
+namespace vmoe {
+
+/// A linear layer on `rows` rows: x [rows, in], W [out, in], b [out] or none, y [rows, out].
+struct LinearPart {
+  Var weight, bias;
+  int64_t in, out;
+
+  /// y = x W^T + b, or base + x W^T + b; `base` has y's shape.
+  void forward(Tape& tape, int64_t rows, const real* x, real* y, const real* base = nullptr) const;
+  /// dx = dy W, or dx += dy W.
+  void backward_input(Tape& tape, int64_t rows, const real* dy, real* dx, bool add = false) const;
+  /// Where the gradients of the two go; null for one that wants none. To be asked for before any scratch
+  /// memory, for they may come from the same arena.
+  struct Gradients {
+    real *weight = nullptr, *bias = nullptr;
+    bool fresh = false;  // nothing was added to the weight's yet
+  };
+  Gradients gradients(Tape& tape) const;
+  /// dW += dy^T x and db += sum over rows of dy.
+  void backward_weights(Tape& tape, const Gradients& gradients, int64_t rows, const real* dy,
+                        const real* x) const;
+};
+
+/// Checks the shapes of a layer on inputs of width `in`; errors call its two parameters by these names.
+LinearPart linear_part(Tape& tape, const char* weight_name, Var weight, const char* bias_name, Var bias,
+                       int64_t in);
+
+}  // namespace vmoe
