@@ -14,7 +14,7 @@ namespace {
 
 // Rows that go through a whole branch at a time: enough to make use of a panel of weights in the first-level
 // cache, few enough that their hidden numbers stay in the second.
-constexpr int64_t kRowBlock = 128;
+constexpr int64_t kRowBlock = 192;
 
 // h = norm(x) of rows of one width, and what its gradient needs.
 struct NormPart {

@@ -173,11 +173,12 @@ void copy_rows(const Cut& cut, int64_t depth, const float* a, int64_t a_row, int
   }
 }
 
-// A is read as it lies, but for a wide product of a transposed A that overflows the first-level cache: there
-// every panel would fetch its scattered rows anew.
+// A is read as it lies, but for a transposed A that overflows the second-level cache, or the first in a wide
+// product: there every panel would fetch its scattered rows anew.
 bool worth_copying(const Gemm& g) {
-  const bool rows_lie = g.a_column == 1, columns_lie = g.a_row == 1;
-  return !rows_lie && !(columns_lie && (g.n <= 16 * kPanel || g.k * g.a_column <= 8192));
+  if (g.a_column == 1) return false;
+  const int64_t span = g.k * g.a_column;
+  return g.a_row != 1 || span > (1 << 17) || (span > (1 << 13) && g.n > 16 * kPanel);
 }
 
 // Sums run over blocks of at most kDepth terms: those of the first block, then the others' added to what C
