@@ -3,6 +3,7 @@
 #include "tensor/kernels/kernels.h"
 
 #include "tensor/error.h"
+#include "tensor/kernels/cpu_features.h"
 #include "tensor/kernels/tables.h"
 
 #if defined(__SSE2__)
@@ -18,12 +19,8 @@ std::vector<const Kernels*> probe() {
 #ifndef VMOE_F64
   tables.push_back(&kKernels_baseline);
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&kKernels_avx2);
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    tables.push_back(&kKernels_avx512);
-  }
+  if (cpu_features().avx2) tables.push_back(&kKernels_avx2);
+  if (cpu_features().avx512) tables.push_back(&kKernels_avx512);
 #endif
 #endif
   return tables;
