@@ -83,6 +83,12 @@ struct Kernels {
   void (*gelu_tanh)(int64_t n, const real* x, real* y);
   void (*gelu_tanh_backward)(int64_t n, const real* x, const real* dy, real* dx, bool add);
 
+  /// y[i] = e^x, tanh x, Phi(x) (the normal distribution function), as the kernels above and below compute
+  /// them.
+  void (*exponential)(int64_t n, const real* x, real* y);
+  void (*hyperbolic_tangent)(int64_t n, const real* x, real* y);
+  void (*normal_distribution)(int64_t n, const real* x, real* y);
+
   /// Rows of length n >= 1 at distance `stride` >= n: y = softmax(factor * x), and zeros from n to the
   /// stride. A negative factor is not supported. y may be x.
   void (*softmax)(int64_t rows, int64_t n, int64_t stride, real factor, const real* x, real* y);

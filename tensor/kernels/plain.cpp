@@ -154,6 +154,18 @@ void gelu_tanh_backward(int64_t n, const real* x, const real* dy, real* dx, bool
   }
 }
 
+void exponential(int64_t n, const real* x, real* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<real>(math::exp(x[i]));
+}
+
+void hyperbolic_tangent(int64_t n, const real* x, real* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<real>(math::tanh(x[i]));
+}
+
+void normal_distribution(int64_t n, const real* x, real* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<real>(normal_cdf(x[i]));
+}
+
 void softmax(int64_t rows, int64_t n, int64_t stride, real factor, const real* x, real* y) {
   for (int64_t r = 0; r < rows; ++r, x += stride, y += stride) {
     real most = factor * x[0], sum = 0;
@@ -209,6 +221,9 @@ const Kernels kKernels_plain = {
     .gelu_backward = gelu_backward,
     .gelu_tanh = gelu_tanh,
     .gelu_tanh_backward = gelu_tanh_backward,
+    .exponential = exponential,
+    .hyperbolic_tangent = hyperbolic_tangent,
+    .normal_distribution = normal_distribution,
     .softmax = softmax,
     .softmax_backward = softmax_backward,
     .adamw = adamw,

@@ -180,6 +180,23 @@ void gelu_tanh_backward(int64_t n, const float* x, const float* dy, float* dx, b
   });
 }
 
+// --- the elementary functions by themselves ---
+
+void exponential(int64_t n, const float* x, float* y) {
+  for_vectors(n, [=](auto get, auto put) { put(y, exp(get(x))); });
+}
+
+void hyperbolic_tangent(int64_t n, const float* x, float* y) {
+  for_vectors(n, [=](auto get, auto put) { put(y, tanh(get(x))); });
+}
+
+void normal_distribution(int64_t n, const float* x, float* y) {
+  for_vectors(n, [=](auto get, auto put) {
+    Vec density;
+    put(y, normal_cdf(get(x), density));
+  });
+}
+
 // --- softmax ---
 
 // The last numbers of a row, 1 .. kWidth, and zeros up to its stride if there is room for a whole vector: a
