@@ -7,6 +7,8 @@
 #if defined(VMOE_OPENBLAS) && !defined(VMOE_F64)
 #include <cblas.h>
 #define VMOE_USE_BLAS 1
+// The pthread variant starts its threads when it is loaded; this ends them. Exported, but in no header.
+extern "C" __attribute__((weak)) int blas_thread_shutdown_();
 #endif
 
 namespace vmoe {
@@ -36,6 +38,8 @@ bool blas_serves(const Kernels& k) {
 
 void hold_blas_to_one_thread() {
   openblas_set_num_threads(1);
+  constexpr int kPthreads = 1;
+  if (openblas_get_parallel() == kPthreads && blas_thread_shutdown_) blas_thread_shutdown_();
 }
 
 std::string blas_description() {

@@ -9,8 +9,8 @@
 
 namespace vmoe {
 
-/// One thread per product: tells OpenBLAS (whatever variant is linked) to start no threads of its own. Called
-/// once before the first product; harmless without OpenBLAS.
+/// One thread per product: tells OpenBLAS (whatever variant is linked) to use no threads of its own, and ends
+/// those that it has started. Called once before the first product; harmless without OpenBLAS.
 void hold_blas_to_one_thread();
 /// Whether OpenBLAS computes weight gradients beside these kernels: when its own are at least as wide. Their
 /// two factors change with every call, so packing cannot be shared, and there it is some 10 % faster at equal
