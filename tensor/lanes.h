@@ -6,7 +6,8 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
-#include <thread>
+
+#include "tensor/waiting.h"
 
 namespace vmoe {
 
@@ -37,15 +38,18 @@ class LaneQueue {
     try {
       for (int lane = next_++; lane < lanes_ && !failed_; lane = next_++) {
         work(lane);
-        for (int spins = 0; turn_ != lane; ++spins) {
+        for (int turn; (turn = turn_) != lane;) {
           if (failed_) return;
-          if (spins > 200) std::this_thread::yield();
+          wait_while(turn_, turn);
         }
         finish(lane);
         ++turn_;
+        turn_.notify_all();
       }
     } catch (...) {
       if (!failed_.exchange(true)) error_ = std::current_exception();
+      turn_ = kNobody;  // wakes those that wait; a thread that finishes now makes it nobody's turn again
+      turn_.notify_all();
     }
   }
 
@@ -55,6 +59,8 @@ class LaneQueue {
   }
 
  private:
+  static constexpr int kNobody = 1 << 30;
+
   int lanes_;
   std::atomic<int> next_{0};
   std::atomic<int> turn_{0};

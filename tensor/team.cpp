@@ -2,22 +2,16 @@
 
 #include <omp.h>
 
-#include <thread>
-
 #include "tensor/kernels/kernels.h"
+#include "tensor/pin.h"
+#include "tensor/waiting.h"
 
 namespace vmoe {
 
 namespace {
 
-// Jobs follow each other within microseconds, so waiting starts by spinning; with more threads than cores the
-// processor must be given away.
-template <class Condition>
-void wait_until(const Condition& condition) {
-  for (int spins = 0; !condition(); ++spins) {
-    if (spins > 2000) std::this_thread::yield();
-  }
-}
+constexpr int kYields =
+    1000;  // jobs follow each other within microseconds: waking a sleeper would take longer
 
 }  // namespace
 
@@ -39,6 +33,7 @@ void Team::lead(const std::function<void()>& leader) {
 #pragma omp parallel num_threads(threads_)
   {
     flush_denormals();
+    pin_worker(omp_get_thread_num(), omp_get_num_threads());
     if (omp_get_thread_num() == 0) {
       workers_ = omp_get_num_threads() - 1;
       leading_ = workers_ > 0;
@@ -50,6 +45,7 @@ void Team::lead(const std::function<void()>& leader) {
       leading_ = false;
       over_ = true;
       ++ticket_;
+      ticket_.notify_all();
     } else {
       serve();
     }
@@ -62,8 +58,9 @@ void Team::share(const Job& job) {
   next_ = 0;
   busy_ = workers_;
   ++ticket_;
+  ticket_.notify_all();
   work_on(job);
-  wait_until([this] { return busy_ == 0; });
+  for (int left; (left = busy_) != 0;) wait_while(busy_, left, kYields);
   if (failed_) std::rethrow_exception(error_);
 }
 
@@ -79,11 +76,11 @@ void Team::work_on(const Job& job) {
 
 void Team::serve() {
   for (unsigned seen = first_ticket_;;) {
-    wait_until([&] { return ticket_ != seen; });
+    wait_while(ticket_, seen, kYields);
     ++seen;
     if (over_) return;
     work_on(job_);
-    --busy_;
+    if (--busy_ == 0) busy_.notify_all();
   }
 }
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tensor/pin.h"
+
 namespace vmoe {
 
 Inference::Inference(const Model& model, int threads)
@@ -24,6 +26,7 @@ void Inference::in_parallel(const std::function<void(InferenceWorker&)>& body) {
 #pragma omp parallel num_threads(threads())
   {
     flush_denormals();
+    pin_worker(omp_get_thread_num(), omp_get_num_threads());
     body(*workers_[omp_get_thread_num()]);
   }
 }
@@ -37,6 +40,16 @@ Model::Output Inference::forward(InferenceWorker& worker, Tensor images, Choice 
 
 int default_threads() {
   return omp_get_num_procs();
+}
+
+std::string threads_warning(int threads, int lanes) {
+  const std::string asked = "--threads " + std::to_string(threads) + ": ";
+  if (lanes > 0 && threads > lanes)
+    return asked + "only " + std::to_string(lanes) + " have work, as a batch has that many lanes (--lanes)";
+  if (threads > default_threads())
+    return asked + "more than the " + std::to_string(default_threads()) +
+           " processors that the program may use; the results are the same, but later";
+  return "";
 }
 
 }  // namespace vmoe

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "autograd/tape.h"
@@ -66,5 +67,8 @@ class Inference {
 
 /// The number of threads that "0: one per core" stands for.
 int default_threads();
+/// What to say of a number of threads that was asked for (0: none was): that it is more than the program may
+/// use processors, or than the work has `lanes` (0: any number). Empty if it is neither.
+std::string threads_warning(int threads, int lanes = 0);
 
 }  // namespace vmoe

@@ -7,6 +7,8 @@
 #include <cmath>
 
 #include "tensor/matmul.h"
+#include "tensor/pin.h"
+#include "tensor/waiting.h"
 
 namespace vmoe {
 
@@ -43,13 +45,13 @@ double clip_factor(double limit, double norm) {
   return limit > 0 && norm > limit ? limit / norm : 1;
 }
 
-// A piece of work for every index, taken by whichever thread of the region is free. Ends with a barrier.
+// A piece of work for every index, taken by whichever thread of the region is free. Ends when all are done.
 class Pieces {
  public:
   template <class Piece>
-  void run(int count, const Piece& piece) {
+  void run(int count, Meeting& meeting, const Piece& piece) {
     for (int i = next_++; i < count; i = next_++) piece(i);
-#pragma omp barrier
+    meeting.wait_for_all(omp_get_num_threads());
   }
 
  private:
@@ -113,13 +115,15 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
   const int blocks = static_cast<int>((size + kClearBlock - 1) / kClearBlock);
   LaneQueue lanes(config_.accumulate * plan_.lanes);
   Pieces packing, clearing, measuring, updating;
+  Meeting meeting;
   StepFigures total;
   bool finite = true;
   const auto work = [&] {
     flush_denormals();
+    pin_worker(omp_get_thread_num(), omp_get_num_threads());
     Worker& worker = *workers_[omp_get_thread_num()];
-    packing.run(packed_.pieces(), [&](int i) { packed_.pack(i); });
-    clearing.run(blocks, [&](int i) {
+    packing.run(packed_.pieces(), meeting, [&](int i) { packed_.pack(i); });
+    clearing.run(blocks, meeting, [&](int i) {
       std::fill(gradient_ + i * kClearBlock, gradient_ + std::min(size, (i + 1) * kClearBlock), real{0});
     });
     lanes.run([&](int lane) { run_lane(worker, fill, epoch, position, lane); },
@@ -127,18 +131,18 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
                 worker.gradients.add_to(gradient_);
                 total += worker.figures;
               });
-#pragma omp barrier
+    meeting.wait_for_all(omp_get_num_threads());
     if (!lanes.failed()) {
-      measuring.run(optimizer_.pieces(),
+      measuring.run(optimizer_.pieces(), meeting,
                     [&](int i) { squares_[i] = optimizer_.sum_of_squares(i, gradient_); });
-#pragma omp single
-      {
+      if (omp_get_thread_num() == 0) {
         for (const double square : squares_) total.gradient_norm += square;
         total.gradient_norm = std::sqrt(total.gradient_norm);
         finite = std::isfinite(total.loss) && std::isfinite(total.gradient_norm);
       }
+      meeting.wait_for_all(omp_get_num_threads());
       if (finite) {
-        updating.run(optimizer_.pieces(), [&](int i) {
+        updating.run(optimizer_.pieces(), meeting, [&](int i) {
           optimizer_.update(i, step, lr, clip_factor(config_.clip_norm, total.gradient_norm), gradient_);
         });
       }
