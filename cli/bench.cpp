@@ -87,7 +87,7 @@ ExitCode bench_command(Arguments arguments, Streams& streams) {
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
   require_mode(mode);
-  machine.prepare();
+  machine.prepare(streams);
   if (mode == "signature") {
     print_signature(streams.out, json);
     return ExitCode::done;

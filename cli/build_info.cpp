@@ -1,6 +1,12 @@
 #include "cli/build_info.h"
 
+#include <initializer_list>
+#include <utility>
+#include <vector>
+
+#include "tensor/kernels/cpu_features.h"
 #include "tensor/kernels/kernels.h"
+#include "tensor/kernels/tables.h"
 #include "tensor/matmul.h"
 #include "train/inference.h"
 #include "train/version.h"
@@ -16,31 +22,100 @@ std::string compiler() {
 #endif
 }
 
+// Which machines run all but the kernels; our own builds never say more than "every", EXTRA=-march=... may.
+std::string compiled_for() {
+#if defined(__AVX512F__)
+  return "machines with AVX-512";
+#elif defined(__AVX2__)
+  return "machines with AVX2";
+#elif defined(__x86_64__)
+  return "every x86-64";
+#else
+  return "this architecture";
+#endif
+}
+
+Json names_of(const std::vector<const Kernels*>& tables) {
+  Json names = Json::array();
+  for (const Kernels* table : tables) names.push_back(table->name);
+  return names;
+}
+
+std::string words(const Json& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name.get<std::string>();
+  return text;
+}
+
+// "avx512: the widest that this machine runs of plain, baseline, avx2, avx512"
+std::string isa_text(const Json& info) {
+  const std::string isa = info["isa"].get<std::string>();
+  const bool widest = info["isas"].back() == isa;
+  std::string text =
+      isa + ": " + (widest ? "the widest" : "asked for; it is one") + " of " + words(info["isas"]);
+  if (info["isas"] != info["isas_built"]) {
+    text += ", which this machine runs of " + words(info["isas_built"]);
+  } else {
+    text += "; this machine runs all that the program holds";
+  }
+  return text;
+}
+
+// What the processor has, what it lacks.
+std::string cpu_text(const Json& cpu) {
+  Json has = Json::array(), lacks = Json::array();
+  for (const auto& [name, present] : cpu.items()) (present ? has : lacks).push_back(name);
+  std::string text = has.empty() ? "none of the features that matter" : words(has);
+  if (!lacks.empty()) text += "; not " + words(lacks);
+  return text;
+}
+
+// Which number types the processor multiplies faster than float, and by what.
+std::string precisions_text() {
+  const CpuFeatures& cpu = cpu_features();
+  const auto by = [](std::initializer_list<std::pair<bool, const char*>> ways) {
+    for (const auto& [present, name] : ways) {
+      if (present) return std::string(name);
+    }
+    return std::string();
+  };
+  const std::string int8 =
+      by({{cpu.amx_int8, "amx_int8"}, {cpu.avx512_vnni, "avx512_vnni"}, {cpu.avx_vnni, "avx_vnni"}});
+  const std::string bf16 = by({{cpu.amx_bf16, "amx_bf16"}, {cpu.avx512_bf16, "avx512_bf16"}});
+  std::string text;
+  if (!bf16.empty()) text += "bfloat16 (" + bf16 + ")";
+  if (!int8.empty()) text += (text.empty() ? "" : ", ") + ("8-bit numbers (" + int8 + ")");
+  return text.empty() ? "none: this processor has no instructions for smaller numbers than float" : text;
+}
+
 }  // namespace
 
 Json build_info() {
   Json json;
   json["version"] = kVersion;
   json["compiler"] = compiler();
+  json["compiled_for"] = compiled_for();
   json["blas"] = blas_description();
   json["real"] = sizeof(real) == 4 ? "float" : "double";
   json["threads"] = default_threads();
   json["isa"] = kernels().name;
-  json["isas"] = Json::array();
-  for (const Kernels* table : available_kernels()) json["isas"].push_back(table->name);
+  json["isas"] = names_of(available_kernels());
+  json["isas_built"] = names_of(built_kernels());
+  for (const auto& [name, feature] : cpu_feature_names()) json["cpu"][name] = cpu_features().*feature;
   return json;
 }
 
 std::string build_text() {
   const Json json = build_info();
-  std::string isas;
-  for (const auto& name : json["isas"]) isas += " " + name.get<std::string>();
   return columns({{"  vmoe         " + json["version"].get<std::string>()},
-                  {"  compiler     " + json["compiler"].get<std::string>()},
+                  {"  compiler     " + json["compiler"].get<std::string>() + ", for " +
+                   json["compiled_for"].get<std::string>()},
                   {"  BLAS         " + json["blas"].get<std::string>()},
                   {"  numbers      " + json["real"].get<std::string>()},
                   {"  threads      " + std::to_string(json["threads"].get<int>())},
-                  {"  instructions " + json["isa"].get<std::string>() + " (this machine runs" + isas + ")"}});
+                  {"  instructions " + isa_text(json)},
+                  {"  processor    " + cpu_text(json["cpu"])},
+                  {"  also fast    " + precisions_text()}});
 }
 
 }  // namespace vmoe

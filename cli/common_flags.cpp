@@ -1,7 +1,8 @@
 #include "cli/common_flags.h"
 
 #include "moe/routers/table.h"
-#include "tensor/kernels/kernels.h"
+#include "tensor/kernels/tables.h"
+#include "tensor/pin.h"
 #include "train/inference.h"
 
 namespace vmoe {
@@ -49,15 +50,23 @@ void add_data_flags(Flags& flags, std::string& format, std::string& labels) {
 
 void Machine::prepare() {
   use_kernels(isa);
+  allow_pinning(pin);
   if (threads == 0) threads = default_threads();
+}
+
+void Machine::prepare(Streams& streams) {
+  const std::string warning = threads_warning(threads);
+  if (!warning.empty()) complain(streams, "warning: " + warning);
+  prepare();
 }
 
 void add_machine_flags(Flags& flags, Machine& machine) {
   flags.group("Machine", "no result depends on the number of threads");
   flags.add("threads", machine.threads, between(1, 1024), "", "one per core");
   std::vector<std::string> names = {"auto"};
-  for (const Kernels* table : available_kernels()) names.push_back(table->name);
+  for (const Kernels* table : built_kernels()) names.push_back(table->name);  // `prepare` says if it runs
   flags.choice("isa", machine.isa, names, "");
+  flags.toggle("pin", machine.pin, "each thread to a processor, where they are as many");
 }
 
 void add_json_flag(Flags& flags, bool& json) {

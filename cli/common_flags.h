@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/flags.h"
+#include "cli/program.h"
 #include "data/dataset.h"
 #include "train/options.h"
 
@@ -20,12 +21,15 @@ void add_data_flags(Flags& flags, std::string& format, std::string& labels);
 struct Machine {
   int threads = 0;           // 0: one per core
   std::string isa = "auto";  // instruction set of the kernels
+  bool pin = false;          // threads, where they are as many as processors
 
   /// Chooses the kernels and settles `threads`. To be called before anything computes.
   void prepare();
+  /// The same; says in one line when there are more threads than processors.
+  void prepare(Streams& streams);
 };
 
-/// A group of --threads and --isa.
+/// A group of --threads, --isa and --pin.
 void add_machine_flags(Flags& flags, Machine& machine);
 
 /// --json.

@@ -88,7 +88,7 @@ ExitCode eval_command(Arguments arguments, Streams& streams) {
   add_machine_flags(flags, options.machine);
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
-  options.machine.prepare();
+  options.machine.prepare(streams);
   const LoadedModel loaded = load_model(model_path(options.model));
   const ModelDescription& model = loaded.description;
   const auto dataset =

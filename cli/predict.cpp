@@ -147,7 +147,7 @@ ExitCode predict_command(Arguments arguments, Streams& streams) {
   add_machine_flags(flags, machine);
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
-  machine.prepare();
+  machine.prepare(streams);
   Predictor predictor(load_model(model_path(model)), machine.threads);
   PredictionList list(predictor, top, json, streams);
   const Visit visit = [&](const std::string& path) { list.predict(path); };

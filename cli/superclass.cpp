@@ -117,7 +117,7 @@ ExitCode superclass_command(Arguments arguments, Streams& streams) {
   if (options.experts == 0 && !options.coarse)
     throw UsageError("--experts E is needed: how many super-classes");
 
-  options.machine.prepare();
+  options.machine.prepare(streams);
   const LoadedModel baseline = load_model(model_path(options.baseline));
   const auto dataset = open_dataset_of(baseline.description, options.data,
                                        {.format = options.format, .labels = options.labels});

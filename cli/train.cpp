@@ -117,9 +117,8 @@ ExitCode train_command(Arguments arguments, Streams& streams) {
   add_run_flags(flags, options, machine, json);
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
-  machine.prepare();
   options.threads = machine.threads;
-  options.isa = machine.isa;
+  machine.prepare();
   if (options.output.empty()) options.output = default_output(options, flags.recipe_path());
   const InterruptWatch watch;
   ProgressBar bar(streams.err, streams.columns);

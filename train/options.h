@@ -55,7 +55,6 @@ struct TrainOptions {
   double holdout = 0.1;              // share of the training set that chooses the best epoch
   uint64_t seed = 0;
   int lanes = 16;
-  std::string isa = "auto";  // instruction set that was asked for: another one rounds differently
   // --- these may differ when a run is resumed ---
   int threads = 0;         // 0: one per core
   int64_t max_steps = 0;   // stop after this many updates in all; 0: never early

@@ -6,6 +6,7 @@
 
 #include "moe/layers.h"
 #include "moe/super_classes_json.h"
+#include "tensor/kernels/kernels.h"
 #include "train/atomic_file.h"
 #include "train/inference.h"
 
@@ -126,7 +127,8 @@ nlohmann::ordered_json settings_of(const TrainOptions& options, const RunPlan& p
   json["cutmix"] = plan.augment.cutmix;
   json["label-smoothing"] = plan.augment.label_smoothing;
   json["seed"] = options.seed;
-  json["isa"] = options.isa;
+  // Not "auto", which is something else on another machine.
+  json["isa"] = kernels().name;
   return nlohmann::ordered_json::parse(  // as a file holds it: a path need not be UTF-8
       json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
@@ -160,6 +162,9 @@ RunPlan plan_run(const TrainOptions& options) {
                .clip_norm = options.clip_norm,
                .seed = options.seed};
   plan.steps_per_epoch = images / batch;
+  const std::string idle =
+      threads_warning(options.threads, plan_lanes(batch / options.accumulate, options.lanes, 1).lanes);
+  if (!idle.empty()) plan.warnings.push_back(idle);
 
   const double warmup =
       options.warmup_epochs >= 0 ? options.warmup_epochs : std::min(5.0, plan.epochs / 20.0);

@@ -14,18 +14,6 @@ namespace vmoe {
 
 namespace {
 
-std::vector<const Kernels*> probe() {
-  std::vector<const Kernels*> tables = {&kKernels_plain};
-#ifndef VMOE_F64
-  tables.push_back(&kKernels_baseline);
-#if defined(__x86_64__)
-  if (cpu_features().avx2) tables.push_back(&kKernels_avx2);
-  if (cpu_features().avx512) tables.push_back(&kKernels_avx512);
-#endif
-#endif
-  return tables;
-}
-
 const Kernels*& chosen() {
   static const Kernels* table = available_kernels().back();
   return table;
@@ -33,8 +21,26 @@ const Kernels*& chosen() {
 
 }  // namespace
 
+std::vector<const Kernels*> built_kernels() {
+  CpuFeatures everything;
+  for (const auto& [name, feature] : cpu_feature_names()) everything.*feature = true;
+  return kernels_for(everything);
+}
+
+std::vector<const Kernels*> kernels_for([[maybe_unused]] const CpuFeatures& features) {
+  std::vector<const Kernels*> tables = {&kKernels_plain};
+#ifndef VMOE_F64
+  tables.push_back(&kKernels_baseline);
+#if defined(__x86_64__)
+  if (features.avx2) tables.push_back(&kKernels_avx2);
+  if (features.avx512) tables.push_back(&kKernels_avx512);
+#endif
+#endif
+  return tables;
+}
+
 const std::vector<const Kernels*>& available_kernels() {
-  static const std::vector<const Kernels*> tables = probe();
+  static const std::vector<const Kernels*> tables = kernels_for(cpu_features());
   return tables;
 }
 

@@ -14,10 +14,12 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "tensor/kernels/tables.h"
 #include "tensor/random.h"
 #include "tests/cli/program.h"
 #include "tests/support/temporary_folder.h"
 #include "train/atomic_file.h"
+#include "train/inference.h"
 
 using namespace vmoe::testing;
 namespace fs = std::filesystem;
@@ -214,7 +216,64 @@ TEST_CASE("what differs from the run is named, also within the model") {
   };
   CHECK(refusal({"--mlp-dim", "32"}).find("mlp_dim is 32, but the run has 16") != std::string::npos);
   CHECK(refusal({"--holdout", "0.4"}).find("holdout is 0.4, but the run has 0.1") != std::string::npos);
-  CHECK(refusal({"--isa", "plain"}).find("isa is \"plain\", but the run has \"auto\"") != std::string::npos);
+  CHECK(refusal({"--isa", "plain"}).find("isa is \"plain\", but the run has \"") != std::string::npos);
+}
+
+TEST_CASE("info says which instruction set runs, of which, and what the processor has") {
+  vmoe::use_kernels("auto");  // another test may have chosen one
+  const Json build = json_of({"info"})["build"];
+  std::vector<std::string> built;
+  for (const vmoe::Kernels* table : vmoe::built_kernels()) built.push_back(table->name);
+  CHECK(build["isas_built"] == built);
+  CHECK(build["isas"].back() == build["isa"]);
+  CHECK(build["compiled_for"].is_string());
+  for (const auto& [name, feature] : vmoe::cpu_feature_names())
+    CHECK(build["cpu"][name] == vmoe::cpu_features().*feature);
+  const std::string text = succeed({"info"}).out;
+  for (const char* part :
+       {"\n  instructions ", ": the widest of plain, baseline", "\n  processor ", "\n  also fast "})
+    CHECK(text.find(part) != std::string::npos);
+}
+
+TEST_CASE("a run remembers which instruction set auto became, and another machine's auto is refused") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string();
+  succeed(train_command(run, {"--max-steps", "1"}));
+  const std::string widest = vmoe::available_kernels().back()->name;
+  CHECK(Json::parse(bytes_of(folder / "run" / "config.json"))["isa"] == widest);
+  succeed(train_command(run, {"--max-steps", "2", "--resume", "--isa", widest}));
+  succeed(train_command(run, {"--max-steps", "3", "--resume", "--isa", "auto"}));
+  // As a narrower machine left it.
+  succeed(train_command(run, {"--max-steps", "1", "--overwrite", "--isa", "plain"}));
+  const Outcome refused = vmoe::testing::vmoe(train_command(run, {"--resume"}));
+  CHECK(refused.code == 2);
+  CHECK(refused.err.find("isa is \"" + widest + "\", but the run has \"plain\"") != std::string::npos);
+}
+
+TEST_CASE("more threads than processors or lanes give the same bytes and one line that says so") {
+  const TemporaryFolder folder;
+  succeed(train_command((folder / "one").string(), {"--threads", "1"}));
+  const auto warnings = [](const Outcome& outcome) {
+    std::istringstream lines(outcome.err);
+    std::vector<std::string> found;
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find("--threads") != std::string::npos) found.push_back(line);
+    }
+    return found;
+  };
+  const Outcome many = succeed(train_command((folder / "many").string(), {"--threads", "300"}));
+  check_same_run(folder / "one", folder / "many");
+  REQUIRE(warnings(many).size() == 1);
+  CHECK(warnings(many)[0].find("--threads 300: only 4 have work, as a batch has that many lanes") !=
+        std::string::npos);
+  const std::string more = std::to_string(vmoe::default_threads() + 1);
+  const Outcome evaluated = succeed({"eval", (folder / "one").string(), kTinyData, "--threads", more});
+  REQUIRE(warnings(evaluated).size() == 1);
+  CHECK(warnings(evaluated)[0].find("more than the " + std::to_string(vmoe::default_threads()) +
+                                    " processors") != std::string::npos);
+  CHECK(evaluated.out.substr(0, evaluated.out.rfind(',')) ==
+        succeed({"eval", (folder / "one").string(), kTinyData}).out.substr(0, evaluated.out.rfind(',')));
+  CHECK(warnings(succeed({"eval", (folder / "one").string(), kTinyData, "--threads", "1"})).empty());
 }
 
 TEST_CASE("a state or a log that is none ends a resumed run in one line") {

@@ -9,6 +9,8 @@
 #include <sstream>
 #include <string>
 
+#include "tensor/kernels/tables.h"
+
 using namespace vmoe;
 
 namespace {
@@ -71,6 +73,22 @@ TEST_CASE("an instruction set counts only with all of its parts") {
     CHECK(names_after([&](CpuWords& w) { w.leaf7_ebx &= ~b(part); }) ==
           "avx2 avx_vnni amx_tile amx_int8 amx_bf16");
   }
+}
+
+TEST_CASE("a machine runs those kernels whose instructions it has, the widest last") {
+  const auto names_for = [](const CpuFeatures& features) {
+    std::string text;
+    for (const Kernels* table : kernels_for(features)) text += std::string(table->name) + " ";
+    return text;
+  };
+#if defined(__x86_64__) && !defined(VMOE_F64)
+  CHECK(names_for({}) == "plain baseline ");
+  CHECK(names_for({.avx2 = true}) == "plain baseline avx2 ");
+  CHECK(names_for(features_of(everything())) == "plain baseline avx2 avx512 ");
+#endif
+  CHECK(names_for(cpu_features()).starts_with("plain "));
+  CHECK(available_kernels() == kernels_for(cpu_features()));
+  CHECK(available_kernels().size() <= built_kernels().size());
 }
 
 #if defined(__x86_64__) && defined(__linux__)
