@@ -130,16 +130,63 @@ TEST_CASE("the test runner sums the programs' test cases") {
   CHECK(run(scratch, "sh tools/run_tests.sh").status == 1);
 }
 
-TEST_CASE("make refuses a BLAS that it does not know, and help names every job") {
+#if defined(__x86_64__)
+namespace {
+
+/// tools/check_portable.sh on a program with one function of wide code and one that runs `instruction`.
+Result check_program_with(const Scratch& scratch, const std::string& instruction,
+                          const std::string& objects) {
+  const std::string folder = scratch.folder.string();
+  scratch.write("wide.cpp", "void wide() { asm volatile(\"vaddps %ymm0, %ymm0, %ymm0\"); }\n");
+  scratch.write("main.cpp", "void wide();\nvoid planted() { asm volatile(\"" + instruction +
+                                "\"); }\nint main() { planted(); wide(); }\n");
+  return run(scratch, "cd '" + folder +
+                          "' && g++ -c wide.cpp && g++ main.cpp wide.o -o program -Wl,-Map=map && cd - "
+                          ">/dev/null && sh tools/check_portable.sh '" +
+                          folder + "/program' '" + folder + "/map' " + objects);
+}
+
+}  // namespace
+
+TEST_CASE("an instruction that old machines lack is found, unless it lies in a wide kernel") {
+  const Scratch scratch;
+  if (run(scratch, "objdump --version && g++ --version").status != 0) {
+    MESSAGE("skipped: needs objdump and g++");
+    return;
+  }
+  for (const char* old : {"nop", "addps %xmm0, %xmm1", "rep bsf %rax, %rax", "pextrw $1, %xmm0, %eax"}) {
+    CAPTURE(old);
+    const Result result = check_program_with(scratch, old, "wide.o");
+    CHECK(result.status == 0);
+    CHECK(result.says("none outside of the wide kernels"));
+  }
+  for (const char* newer :
+       {"vaddss %xmm0, %xmm0, %xmm0", "vpaddd %zmm31, %zmm1, %zmm2", "andn %eax, %eax, %eax",
+        "kmovb %k1, %eax", "pshufb %xmm0, %xmm1", "popcnt %eax, %eax", "lzcnt %rax, %rax",
+        "roundss $1, %xmm0, %xmm1", "haddps %xmm0, %xmm1", "pmovzxbw %xmm0, %xmm1", "movbe (%rax), %eax",
+        "lock cmpxchg16b (%rax)"}) {
+    CAPTURE(newer);
+    const Result result = check_program_with(scratch, newer, "wide.o");
+    CHECK(result.status == 1);
+    CHECK(result.says("<planted()>: 1 newer"));
+    CHECK_FALSE(result.says("<wide()>"));
+  }
+  CHECK(check_program_with(scratch, "nop", "other.o").says("<wide()>: 1 newer"));
+  CHECK(run(scratch, "sh tools/check_portable.sh /nonexistent /nonexistent").status == 2);
+}
+#endif
+
+TEST_CASE("make refuses a BLAS or a NATIVE that it does not know, and help names every job") {
   const Scratch scratch;
   const std::string make = "env -u MAKEFLAGS -u MAKELEVEL make ";
   const Result refused = run(scratch, make + "-n BLAS=mkl help");
   CHECK(refused.status != 0);
   CHECK(refused.says("openblas or none"));
+  CHECK(run(scratch, make + "-n NATIVE=yes help").says("NATIVE is 'yes'; it must be 1"));
   const Result help = run(scratch, make + "help");
   CHECK(help.status == 0);
-  for (const char* job :
-       {"make demo", "make test", "make check-f64", "make asan", "BLAS=none", "DEPS=PREFIX"}) {
+  for (const char* job : {"make demo", "make test", "make check-f64", "make asan", "make portable",
+                          "NATIVE=0", "BLAS=none", "DEPS=PREFIX"}) {
     CHECK(help.says(job));
   }
 }
