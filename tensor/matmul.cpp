@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string>
 
+#include "tensor/kernels/timed.h"
+
 #if defined(VMOE_OPENBLAS) && !defined(VMOE_F64)
 #include <cblas.h>
 #define VMOE_USE_BLAS 1
@@ -42,6 +44,17 @@ void hold_blas_to_one_thread() {
   if (openblas_get_parallel() == kPthreads && blas_thread_shutdown_) blas_thread_shutdown_();
 }
 
+bool has_blas() {
+  return true;
+}
+
+void blas_multiply(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, real* c, int64_t c_row, bool add) {
+  const bool a_turned = a.column != 1, b_turned = b.column != 1;
+  cblas_sgemm(CblasRowMajor, a_turned ? CblasTrans : CblasNoTrans, b_turned ? CblasTrans : CblasNoTrans, m, n,
+              k, 1, a.data, a_turned ? a.column : a.row, b.data, b_turned ? b.column : b.row, add ? 1 : 0, c,
+              c_row);
+}
+
 std::string blas_description() {
   static const char* const kinds[] = {"serial", "pthreads", "OpenMP"};
   const int kind = openblas_get_parallel();
@@ -57,6 +70,12 @@ bool blas_serves(const Kernels&) {
 }
 
 void hold_blas_to_one_thread() {}
+
+bool has_blas() {
+  return false;
+}
+
+void blas_multiply(int64_t, int64_t, int64_t, Matrix, Matrix, real*, int64_t, bool) {}
 
 std::string blas_description() {
   return "none: own kernels";
@@ -106,6 +125,7 @@ void weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, const 
                      real* dw, bool add) {
 #ifdef VMOE_USE_BLAS
   if (blas_serves(kernels())) {
+    const TimedBlasProduct timed(out, in, rows);
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, rows, 1, dy, out, x, in, add ? 1 : 0, dw,
                 in);
     return;

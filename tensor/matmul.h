@@ -37,6 +37,12 @@ const real* pack_in(Arena& arena, int64_t k, int64_t n, Matrix b);
 void multiply_once(real* scratch, int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, real* c, int64_t c_row,
                    bool add);
 
+/// Whether OpenBLAS is linked, used or not.
+bool has_blas();
+/// `multiply_once` by OpenBLAS, whether it serves these kernels or not: for benchmarks. Of each factor the
+/// rows or the columns are contiguous. Without OpenBLAS it does nothing.
+void blas_multiply(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, real* c, int64_t c_row, bool add);
+
 /// dW [out, in] = dY^T X, or dW += dY^T X, with dY [rows, out] and X [rows, in], both with contiguous rows:
 /// the gradient of a weight. Scratch memory comes from the arena and is given back.
 void weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, const real* dy, const real* x,

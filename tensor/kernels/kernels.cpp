@@ -60,6 +60,10 @@ void use_kernels(const std::string& name) {
   }
 }
 
+void use_kernels(const Kernels& table) {
+  chosen() = &table;
+}
+
 void flush_denormals() {
 #if defined(__SSE2__)
   _mm_setcsr(_mm_getcsr() | 0x8040);  // flush to zero, and denormals are zero

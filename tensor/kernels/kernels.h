@@ -98,6 +98,11 @@ struct Kernels {
 
   /// One AdamW update of n parameters: w, m, v are changed.
   void (*adamw)(int64_t n, const AdamWStep& step, const real* gradient, real* w, real* m, real* v);
+
+  /// What the arithmetic units can do at best: `rounds` times x = factor * x + term for many independent x
+  /// that stay in registers and start at 0, 1, 2, ... (vectors: with equal numbers). Adds the last x to
+  /// *total and returns the floating-point operations, two each.
+  int64_t (*multiply_adds)(int64_t rounds, real factor, real term, real* total);
 };
 
 /// The table in use. The widest one this machine runs, unless `use_kernels` chose another.
@@ -105,6 +110,8 @@ const Kernels& kernels();
 /// Chooses by name ("auto" for the widest). Throws UsageError naming what this machine has. Call before any
 /// thread.
 void use_kernels(const std::string& name);
+/// Chooses a table of the caller's own (tensor/kernels/timed.h), which must stay valid.
+void use_kernels(const Kernels& table);
 /// All tables that this build holds and this machine can run, the plain one first.
 const std::vector<const Kernels*>& available_kernels();
 

@@ -198,6 +198,17 @@ void adamw(int64_t n, const AdamWStep& s, const real* gradient, real* w, real* m
   }
 }
 
+int64_t multiply_adds(int64_t rounds, real factor, real term, real* total) {
+  constexpr int kSums = 8;
+  real x[kSums];
+  for (int i = 0; i < kSums; ++i) x[i] = static_cast<real>(i);
+  for (int64_t i = 0; i < rounds; ++i) {
+    for (real& value : x) value = factor * value + term;
+  }
+  for (const real value : x) *total += value;
+  return 2 * kSums * rounds;
+}
+
 }  // namespace
 
 const Kernels kKernels_plain = {
@@ -227,6 +238,7 @@ const Kernels kKernels_plain = {
     .softmax = softmax,
     .softmax_backward = softmax_backward,
     .adamw = adamw,
+    .multiply_adds = multiply_adds,
 };
 
 }  // namespace vmoe

@@ -3,6 +3,7 @@
 
 #include "tensor/kernels/tables.h"
 #include "tensor/kernels/vector_gemm.h"
+#include "tensor/kernels/vector_peak.h"
 #include "tensor/kernels/vector_rows.h"
 #include "tensor/kernels/vector_type.h"
 
@@ -40,6 +41,7 @@ const Kernels VMOE_TABLE(VMOE_ISA) = {
     .softmax = softmax,
     .softmax_backward = softmax_backward,
     .adamw = adamw,
+    .multiply_adds = multiply_adds,
 };
 
 }  // namespace vmoe

@@ -304,6 +304,25 @@ TEST_CASE("an AdamW update equals the plain loop") {
   });
 }
 
+TEST_CASE("multiply-adds on registers are counted truly") {
+  constexpr int64_t kRounds = 4;
+  // x = x / 2 + 1/4 tends to 1/2; a chain that starts at c is c / 16 + (1 - 1/16) / 2 after four rounds. That
+  // the chains differ is what keeps a compiler from computing one for all.
+  for (const Kernels* table : available_kernels()) {
+    INFO(table->name);
+    real total = 3;
+    const int64_t flops = table->multiply_adds(kRounds, real{0.5f}, real{0.25f}, &total);
+    const int64_t numbers = flops / (2 * kRounds), width = std::max(1, table->vector_bytes / 4);
+    const int64_t chains = numbers / width;
+    CHECK(chains >= 8);
+    CHECK(flops == chains * width * 2 * kRounds);
+    const double want = static_cast<double>(width) * (static_cast<double>(chains * (chains - 1)) / 32 +
+                                                      static_cast<double>(chains) * 15 / 32);
+    CHECK(std::fabs(total - 3 - want) <= 1e-5 * want);
+    CHECK(table->multiply_adds(0, 1, 1, &total) == 0);
+  }
+}
+
 namespace {
 
 // One random product, by the kernel's packing and by three plain loops in double.
@@ -407,6 +426,30 @@ TEST_CASE("OpenBLAS never stands in for the definition, nor for wider kernels th
     const bool serves = blas_serves(*available_kernels()[i]);
     CHECK((served || !serves));  // tables stand from narrow to wide
     served = serves;
+  }
+}
+
+TEST_CASE("the product by OpenBLAS that benchmarks use is the own one") {
+  if (!has_blas()) {
+    MESSAGE("skipped: built without OpenBLAS");
+    return;
+  }
+  constexpr int64_t m = 5, n = 19, k = 8;
+  for (const int layout : {0, 1, 2, 3}) {
+    for (const bool add : {false, true}) {
+      Guarded a(m * k, 0), b(k * n, 0), own(m * n, 0), blas(m * n, 0);
+      a.fill(Random(1, Stream::test));
+      b.fill(Random(2, Stream::test));
+      own.fill(Random(3, Stream::test));
+      blas.fill(Random(3, Stream::test));
+      const Matrix left = layout & 1 ? Matrix{a.data(), 1, m} : Matrix{a.data(), k, 1};
+      const Matrix right = layout & 2 ? Matrix{b.data(), 1, k} : Matrix{b.data(), n, 1};
+      std::vector<real> scratch(kernels().packed_size(k, n));
+      multiply_once(scratch.data(), m, n, k, left, right, own.data(), n, add);
+      blas_multiply(m, n, k, left, right, blas.data(), n, add);
+      CHECK(worst(blas, own, m * n) <= 2e-6);
+      CHECK(blas.intact());
+    }
   }
 }
 
