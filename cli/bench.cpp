@@ -1,13 +1,12 @@
-// vmoe bench: how fast this machine trains and predicts.
+// vmoe bench: how fast this machine trains and predicts, and why not faster.
 
-#include "train/bench.h"
-
+#include <algorithm>
 #include <ostream>
 
+#include "cli/bench_report.h"
 #include "cli/commands.h"
 #include "cli/common_flags.h"
 #include "cli/output.h"
-#include "tensor/kernels/kernels.h"
 #include "train/signature.h"
 #include "train/suggest.h"
 
@@ -17,7 +16,7 @@ namespace {
 constexpr int64_t kTrainingBatch = 128, kInferenceBatch = 1;
 
 void require_mode(const std::string& mode) {
-  const std::vector<std::string> modes = {"train", "infer", "signature"};
+  const std::vector<std::string> modes = {"train", "infer", "gemm", "signature"};
   if (std::find(modes.begin(), modes.end(), mode) != modes.end()) return;
   throw UsageError("'" + printable(mode) + "' is no benchmark; it must be " + list_of(modes) +
                    did_you_mean(mode, modes));
@@ -33,33 +32,13 @@ void print_signature(std::ostream& out, bool json) {
   print_json(out, object);
 }
 
-double gflops(const BenchResult& r) {
-  return 1e-9 * r.flops_per_image * r.images_per_second;
-}
-
-Json to_json(const BenchResult& r, const std::string& mode, const BenchOptions& options) {
-  Json json = json_result();
-  json["mode"] = mode;
-  json["batch_size"] = options.batch_size;
-  json["threads"] = options.threads;
-  json["isa"] = kernels().name;
-  json["images_per_second"] = r.images_per_second;
-  json["p50_ms"] = r.p50_ms;
-  json["p95_ms"] = r.p95_ms;
-  json["min_ms"] = r.min_ms;
-  json["peak_rss_mb"] = r.peak_rss_mb;
-  json["flops_per_image"] = r.flops_per_image;
-  json["gflops"] = gflops(r);
-  json["steps"] = r.steps;
-  json["config"] = to_json(options.model);
-  return json;
-}
-
-void print(std::ostream& out, const BenchResult& r, const std::string& mode, const BenchOptions& options) {
-  out << mode << ", batch " << options.batch_size << ", " << options.threads << " threads, " << kernels().name
-      << ": " << fixed(r.images_per_second, 1) << " img/s, p50 " << fixed(r.p50_ms, 2) << " ms, p95 "
-      << fixed(r.p95_ms, 2) << " ms, " << fixed(gflops(r), 1) << " GFLOP/s, peak memory "
-      << fixed(r.peak_rss_mb, 0) << " MiB (" << r.steps << " steps)\n";
+template <class... Report>
+void show(std::ostream& out, bool json, const Report&... report) {
+  if (json) {
+    print_json(out, to_json(report...));
+  } else {
+    print(out, report...);
+  }
 }
 
 }  // namespace
@@ -71,38 +50,55 @@ ExitCode bench_command(Arguments arguments, Streams& streams) {
   ModelFlags model;
   Machine machine;
   bool json = false;
-  Flags flags({"bench", "Measures images per second on random images, with the trainer's own step.",
-               "vmoe bench train --model cifar192 --batch-size 128 --threads 2"});
-  flags.argument("MODE", mode,
-                 "train, infer, or signature: a hash of a tiny training run, the same on every machine");
+  Flags flags(
+      {"bench", "Measures images per second on random images, with the trainer's own step.",
+       "vmoe bench train --model cifar192 --batch-size 128 --threads 2\n"
+       "  vmoe bench infer --model cifar192 --batch-size 1 --breakdown    where the time of an image goes\n"
+       "  vmoe bench gemm --model cifar192 --threads 1                    its products one by one"});
+  flags.argument(
+      "MODE", mode,
+      "train, infer; gemm: the model's products, own kernels and OpenBLAS; signature: a hash of a tiny "
+      "training run, the same on every machine");
   add_model_flags(flags, model, "cifar128");
   flags.choice("routing", routing, {"even", "learned"},
                "an untrained router would send all images to a few experts");
   flags.group("Run");
-  flags.add("batch-size", options.batch_size, between(1, 1 << 20), "images in a step", "train 128, infer 1");
-  flags.add("seconds", options.seconds, between(0, 3600), "measured time, at least five steps");
+  flags.add("batch-size", options.batch_size, between(1, 1 << 20), "images in a step, or in a product",
+            "train 128, infer 1, gemm as in training");
+  flags.add("seconds", options.seconds, between(0, 3600), "measured time of all rounds, at least five steps");
+  flags.add("rounds", options.rounds, between(1, 1000), "parts of it; before each, the peak is measured");
+  flags.toggle("breakdown", options.breakdown, "time by kernel: packing, products by purpose, gelu, ...");
   flags.add("lanes", options.lanes, between(1, 4096), "parts of a batch; they fix the order of sums");
   add_json_flag(flags, json);
   add_machine_flags(flags, machine);
+  flags.note("img/s", "batch over median step: median (least to most) of the rounds");
+  flags.note("p50, p95", "time of a step, of all rounds");
+  flags.note("GFLOP/s", "products only; training counts three forward passes");
+  flags.note("peak", "multiply-adds on registers, as many threads, measured between the rounds");
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
   require_mode(mode);
+  if (options.breakdown && mode != "train" && mode != "infer") {
+    throw UsageError("--breakdown goes with train and infer, not with " + mode);
+  }
+  if (mode == "gemm" && machine.threads == 0) machine.threads = 1;
   machine.prepare(streams);
   if (mode == "signature") {
     print_signature(streams.out, json);
     return ExitCode::done;
   }
-  const bool training = mode == "train";
   options.model = model_from_flags(model);
   options.threads = machine.threads;
   options.learned_routing = routing == "learned";
-  if (options.batch_size == 0) options.batch_size = training ? kTrainingBatch : kInferenceBatch;
-  const BenchResult result = training ? bench_training(options) : bench_inference(options);
-  if (json) {
-    print_json(streams.out, to_json(result, mode, options));
-  } else {
-    print(streams.out, result, mode, options);
+  if (mode == "gemm") {
+    const GemmOptions gemm{options.model, options.batch_size, options.threads, options.seconds,
+                           options.rounds};
+    show(streams.out, json, bench_gemm(gemm), gemm);
+    return ExitCode::done;
   }
+  const bool training = mode == "train";
+  if (options.batch_size == 0) options.batch_size = training ? kTrainingBatch : kInferenceBatch;
+  show(streams.out, json, training ? bench_training(options) : bench_inference(options), mode, options);
   return ExitCode::done;
 }
 

@@ -19,6 +19,10 @@ void Flags::group(std::string title, std::string note) {
   groups_.push_back({std::move(title), std::move(note)});
 }
 
+void Flags::note(std::string term, std::string meaning) {
+  notes_.push_back({std::move(term), std::move(meaning)});
+}
+
 void Flags::push(Flag flag) {
   flag.group = static_cast<int>(groups_.size()) - 1;
   flags_.push_back(std::move(flag));

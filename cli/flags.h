@@ -51,6 +51,9 @@ class Flags {
   template <class T>
   void toggle(const std::string& name, T& target, const std::string& help);
 
+  /// Two columns below all flags, for what a user must know to read the result.
+  void note(std::string term, std::string meaning);
+
   /// -c, --recipe FILE: flags from a file; the command line wins.
   void recipe();
 
@@ -105,6 +108,7 @@ class Flags {
   std::vector<Group> groups_;
   std::vector<Flag> flags_;
   std::vector<Argument> arguments_;
+  std::vector<Group> notes_;  // term and meaning
   std::string recipe_path_;
 };
 

@@ -89,6 +89,8 @@ std::string Flags::help() const {
   std::string text = purpose_.sentence + "\n\n  " + purpose_.example + "\n\nUsage: " + usage_line() + "\n";
   for (const Argument& argument : arguments_) entry(text, argument.name, argument.help);
   for (int group = 0; group < static_cast<int>(groups_.size()); ++group) describe_group(group, text);
+  if (!notes_.empty()) text += "Result\n";
+  for (const Group& note : notes_) entry(text, note.title, note.note);
   return text + kExitCodes;
 }
 

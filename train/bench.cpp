@@ -1,15 +1,22 @@
 #include "train/bench.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
 #include <functional>
+#include <string>
 
 #include "moe/layers.h"
+#include "tensor/error.h"
 #include "train/inference.h"
 #include "train/random_batch.h"
 #include "train/step.h"
+#include "train/throughput.h"
 
 namespace vmoe {
 
@@ -21,7 +28,13 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// Linux keeps ru_maxrss over exec, so that a small program would report what its parent held; VmHWM is its
+// own.
 double peak_rss_mb() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return static_cast<double>(std::atoll(line.c_str() + 6)) / 1024;  // KiB
+  }
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
 #ifdef __APPLE__
@@ -35,32 +48,74 @@ double percentile(const std::vector<double>& sorted, double share) {
   return sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1))];
 }
 
-// Times `step` after a warm-up, for at least five calls and the given seconds.
-BenchResult time_steps(const BenchOptions& options, double flops_per_image,
-                       const std::function<void(int64_t)>& step) {
-  constexpr int kWarmUp = 2, kLeast = 5;
-  int64_t n = 0;
-  for (int i = 0; i < kWarmUp; ++i) step(n++);
+using Step = std::function<void(int64_t)>;
+
+int threads_of(const BenchOptions& options) {
+  return options.threads > 0 ? options.threads : default_threads();
+}
+
+// The times of one round's steps: as many as fit the seconds, at least `least`.
+std::vector<double> time_round(double seconds, size_t least, int64_t& step_number, const Step& step) {
   std::vector<double> times;
-  for (const auto start = Clock::now(); times.size() < kLeast || seconds_since(start) < options.seconds;) {
+  for (const auto start = Clock::now(); times.size() < least || seconds_since(start) < seconds;) {
     const auto begin = Clock::now();
-    step(n++);
+    step(step_number++);
     times.push_back(seconds_since(begin));
   }
-  std::sort(times.begin(), times.end());
+  return times;
+}
+
+// Times `step` after a warm-up, in rounds, for at least five calls and the given seconds.
+BenchResult time_steps(const BenchOptions& options, double flops_per_image, const Step& step) {
+  constexpr int kWarmUp = 2, kLeast = 5;
+  const int rounds = std::max(1, options.rounds);
+  const auto least = static_cast<size_t>((kLeast + rounds - 1) / rounds);
+  int64_t n = 0;
+  for (int i = 0; i < kWarmUp; ++i) step(n++);
   BenchResult result;
-  result.images_per_second = static_cast<double>(options.batch_size) / percentile(times, 0.5);
+  std::vector<double> times, peaks;
+  if (options.breakdown) clear_kernel_times();
+  for (int i = 0; i < rounds; ++i) {
+    peaks.push_back(measure_peak(threads_of(options)));
+    const std::vector<double> round = time_round(options.seconds / rounds, least, n, step);
+    result.rounds.push_back(static_cast<double>(options.batch_size) / median(round));
+    times.insert(times.end(), round.begin(), round.end());
+  }
+  if (options.breakdown) {
+    result.kernels = kernel_times();
+    std::erase_if(result.kernels,
+                  [](const KernelTime& k) { return k.name == "multiply_adds"; });  // the peaks
+  }
+  for (const double time : times) result.seconds += time;
+  std::sort(times.begin(), times.end());
+  result.images_per_second = median(result.rounds);
   result.p50_ms = 1e3 * percentile(times, 0.5);
   result.p95_ms = 1e3 * percentile(times, 0.95);
   result.min_ms = 1e3 * times.front();
   result.peak_rss_mb = peak_rss_mb();
   result.flops_per_image = flops_per_image;
+  result.peak_gflops = median(peaks);
   result.steps = static_cast<int64_t>(times.size());
   return result;
 }
 
-int threads_of(const BenchOptions& options) {
-  return options.threads > 0 ? options.threads : default_threads();
+// The kernels of a breakdown stand in for those in use, as long as it lives.
+class TimedKernels {
+ public:
+  explicit TimedKernels(bool wanted) : before_(kernels()) {
+    if (wanted) use_kernels(timed_kernels(before_));
+  }
+  ~TimedKernels() { use_kernels(before_); }
+
+ private:
+  const Kernels& before_;
+};
+
+// Both benchmarks hold the images of a whole batch; what else they need does not grow with it.
+void require_memory_of_images(const BenchOptions& options) {
+  const VitConfig& vit = options.model.vit;
+  require_memory(options.batch_size, static_cast<double>(options.batch_size) * vit.channels * vit.image_size *
+                                         vit.image_size * sizeof(real));
 }
 
 Choice choice_of(const BenchOptions& options) {
@@ -69,7 +124,19 @@ Choice choice_of(const BenchOptions& options) {
 
 }  // namespace
 
+void require_memory(int64_t batch_size, double bytes) {
+  const double gib = 1 << 30;
+  const double have =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
+  if (bytes <= have) return;
+  throw UsageError("--batch-size " + std::to_string(batch_size) + " needs " +
+                   std::to_string(std::llround(bytes / gib)) + " GiB for its images, and this machine has " +
+                   std::to_string(std::llround(have / gib)) + " GiB; choose fewer");
+}
+
 BenchResult bench_training(const BenchOptions& options) {
+  require_memory_of_images(options);
+  const TimedKernels timed(options.breakdown);
   Model model(options.model);
   model.initialise(0);
   Optimizer optimizer(model.parameters(), {});
@@ -86,6 +153,8 @@ BenchResult bench_training(const BenchOptions& options) {
 }
 
 BenchResult bench_inference(const BenchOptions& options) {
+  require_memory_of_images(options);
+  const TimedKernels timed(options.breakdown);
   Model model(options.model);
   model.initialise(0);
   Inference inference(model, options.batch_size == 1 ? 1 : threads_of(options));

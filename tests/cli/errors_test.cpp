@@ -80,6 +80,8 @@ TEST_CASE("batch, epochs, threads and lanes below 1 are refused") {
     check_error({"train", kTinyData, flag, "0"}, 2, {flag, "0"});
   }
   check_error({"bench", "train", "--batch-size", "0"}, 2, {"--batch-size"});
+  check_error({"bench", "infer", "--rounds", "0"}, 2, {"--rounds"});
+  check_error({"bench", "gemm", "--breakdown"}, 2, {"--breakdown goes with train and infer, not with gemm"});
 }
 
 TEST_CASE("more chosen experts than there are is an error") {

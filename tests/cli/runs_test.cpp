@@ -416,10 +416,47 @@ TEST_CASE("what a recipe says the command line may change") {
 TEST_CASE("benchmarks print the documented figures") {
   const Json train = json_of({"bench", "train", "--model", "fashion64", "--depth", "1", "--batch-size", "4",
                               "--seconds", "0.01", "--threads", "2"});
-  for (const char* key : {"images_per_second", "p50_ms", "p95_ms", "peak_rss_mb"}) CHECK(train[key] > 0);
+  for (const char* key : {"images_per_second", "p50_ms", "p95_ms", "min_ms", "peak_rss_mb", "flops_per_image",
+                          "gflops", "peak_gflops", "peak_fraction", "steps"}) {
+    CAPTURE(key);
+    CHECK(train[key] > 0);
+  }
+  CHECK(train["rounds"].size() == 5);
+  CHECK(train["spread"][0] <= train["images_per_second"]);
+  CHECK(train["images_per_second"] <= train["spread"][1]);
+  CHECK(train["precision"] == "fp32");
+  CHECK_FALSE(train.contains("breakdown"));
   const Json infer = json_of({"bench", "infer", "--model", "fashion64", "--depth", "1", "--batch-size", "1",
                               "--seconds", "0.01", "--threads", "2"});
   CHECK(infer["images_per_second"] > 0);
+}
+
+TEST_CASE("a breakdown adds up to the step, and says what is no kernel") {
+  const std::vector<std::string> command = {
+      "bench", "train",     "--model", "fashion64", "--depth", "1",          "--batch-size",
+      "4",     "--seconds", "0",       "--threads", "2",       "--breakdown"};
+  const Json result = json_of(command);
+  double share = 0;
+  for (const Json& row : result["breakdown"]) share += row["share"].get<double>();
+  CHECK(std::abs(share - 1) <= 1e-9);
+  CHECK(result["breakdown"].back()["kernel"] == "elsewhere");
+  CHECK(result["breakdown"].back()["share"] >= 0);
+  const Outcome text = succeed(command);
+  for (const char* word : {"gemm Y = X W^T", "adamw", "elsewhere", "of the peak of"}) {
+    CAPTURE(word);
+    CHECK(text.out.find(word) != std::string::npos);
+  }
+}
+
+TEST_CASE("the products of a model are benchmarked one by one") {
+  const std::vector<std::string> command = {"bench", "gemm",      "--model", "fashion64", "--batch-size",
+                                            "1",     "--seconds", "0",       "--rounds",  "1"};
+  const Json result = json_of(command);
+  CHECK(result["threads"] == 1);
+  CHECK(result["products"].size() == 20);
+  CHECK(result["products"][0]["layer"] == "patches");
+  CHECK(result["products"][0]["gflops"] > 0);
+  CHECK(succeed(command).out.find("Y = P V") != std::string::npos);
 }
 
 TEST_CASE("Ctrl-C ends a run with a whole checkpoint and exit code 130, and it can be continued") {
