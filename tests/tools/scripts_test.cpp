@@ -1,4 +1,4 @@
-// The build's shell scripts: the package probe and the test runner.
+// The repository's scripts: the package probe, the test runner, the comparison with other programs.
 
 #include <doctest/doctest.h>
 #include <sys/wait.h>
@@ -197,4 +197,50 @@ TEST_CASE("plain make without packages stops with the install line") {
                                          (scratch.folder / "build").string() + "'");
   CHECK(result.status != 0);
   CHECK(result.says(" g++ libopenblas-dev "));
+}
+
+namespace {
+
+/// Says so where the comparison's language is not installed; the test then checks nothing.
+bool has_python(const Scratch& scratch) {
+  const bool found = run(scratch, "command -v python3").status == 0;
+  if (!found) MESSAGE("skipped: python3 is not installed");
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("the comparison with other programs explains its flags and needs no peer for it") {
+  const Scratch scratch;
+  if (!has_python(scratch)) return;
+  const Result help = run(scratch, "python3 bench/compare --help");
+  CHECK(help.status == 0);
+  for (const char* flag : {"--configs", "--tasks", "--peers", "--rounds", "--seconds", "--threads", "--vmoe",
+                           "--precision", "--json", "--table"}) {
+    CAPTURE(flag);
+    CHECK(help.says(flag));
+  }
+  CHECK(run(scratch, "python3 bench/compare --peers tensorflow").says("'tensorflow' is none of eager"));
+  CHECK(run(scratch, "python3 bench/compare --table").says("--table needs --json FILE"));
+  CHECK(run(scratch, "python3 bench/compare --table --json README.md").says("is no result of bench/compare"));
+  // Peers that are missing are named; nothing is measured.
+  const Result none =
+      run(scratch, "python3 bench/compare --python /nonexistent/python --vmoe /nonexistent/vmoe");
+  CHECK(none.status == 1);
+  CHECK(none.says("/nonexistent/python"));
+}
+
+TEST_CASE("ratios are taken within a pair, and against the best peer of each round") {
+  const Scratch scratch;
+  if (!has_python(scratch)) return;
+  const Result table = run(scratch, "python3 bench/compare --table --json tests/fixtures/compare/pairs.json");
+  CHECK(table.status == 0);
+  // eager: 100/50, 110/100, 120/100. The best in fp32: ddp+tc 100/80, then eager 110/100 and 120/100; of all:
+  // bf16+tc 100/200 in the first round. Memory of the same pairs: 200/1600, 200/800, 210/1000.
+  CHECK(table.says("| configuration | best fp32 peer | best peer | eager | ddp+tc | bf16+tc |"));
+  CHECK(table.says(
+      "| `cifar192` | 1.20 (1.10..1.25) | 1.10 (0.50..1.20) | 1.20 (1.10..2.00) | 1.25 (1.10..2.00) |"));
+  CHECK(table.says(
+      "| `cifar192` | 0.21 (0.12..0.25) | 0.25 (0.21..0.40) | 0.21 (0.20..0.25) | 0.12 (0.12..0.12) |"));
+  CHECK(table.says("| `fashion64` | 4000.0 (4000.0..4000.0) | 0.25 / 0.50 | 25 % | 20 | ort | 1000.0"));
 }
