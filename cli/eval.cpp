@@ -63,7 +63,7 @@ std::string confusion_table(const Evaluation& e, const std::vector<std::string>&
   for (size_t row = 0; row < classes.size(); ++row) {
     text += csv_field(classes[row]);
     for (size_t i = 0; i < classes.size(); ++i)
-      text += "," + std::to_string(e.confusion[row * classes.size() + i]);
+      text += "," + std::to_string(static_cast<int64_t>(e.confusion[row * classes.size() + i]));
     text += '\n';
   }
   return text;
@@ -97,7 +97,9 @@ ExitCode eval_command(Arguments arguments, Streams& streams) {
   const EvaluationImages images(*dataset, choice.split, std::move(choice.indices), model.preprocess);
   std::optional<AtomicFile> table;
   if (!options.confusion.empty()) table.emplace(options.confusion);  // fails now rather than after the work
-  const Evaluation evaluation = evaluate(*loaded.model, images, options.machine.threads);
+  auto inference = Inference::taking_weights(*loaded.model, options.machine.threads);
+  const Evaluation evaluation =
+      evaluate(*loaded.model, inference, images, table ? Confusion::hard : Confusion::none);
   if (table) {
     table->write(confusion_table(evaluation, model.classes));
     table->commit();

@@ -22,11 +22,13 @@ struct SuperclassOptions {
   Machine machine;
 };
 
-Evaluation evaluate_holdout(const LoadedModel& baseline, const Dataset& dataset, int threads) {
+Evaluation evaluate_holdout(const LoadedModel& baseline, const Dataset& dataset, Confusion confusion,
+                            int threads) {
   ImageChoice choice = choose_images(dataset, baseline.description, "holdout");
   const EvaluationImages images(dataset, choice.split, std::move(choice.indices),
                                 baseline.description.preprocess);
-  return evaluate(*baseline.model, images, threads);
+  auto inference = Inference::taking_weights(*baseline.model, threads);
+  return evaluate(*baseline.model, inference, images, confusion);
 }
 
 /// The data's own coarse labels, judged by what the baseline confuses.
@@ -127,9 +129,10 @@ ExitCode superclass_command(Arguments arguments, Streams& streams) {
                      std::to_string(classes.size()) + " classes of '" + options.data + "'");
   }
   AtomicFile file(options.output);  // fails now rather than after the work
-  const Evaluation evaluation = evaluate_holdout(baseline, *dataset, options.machine.threads);
-  std::vector<double> confusion(evaluation.confusion.begin(), evaluation.confusion.end());
-  if (options.confusion == "soft") confusion = evaluation.soft_confusion;
+  const Evaluation evaluation =
+      evaluate_holdout(baseline, *dataset, options.confusion == "soft" ? Confusion::soft : Confusion::hard,
+                       options.machine.threads);
+  const std::vector<double>& confusion = evaluation.confusion;
   const Clustering clustering = options.coarse ? coarse_division(dataset->info(), confusion, options.experts)
                                                : cluster_classes(confusion, classes, options.experts);
   file.write(super_classes_to_json(clustering.super_classes));

@@ -1,26 +1,43 @@
 #include "tensor/packed_weights.h"
 
+#include <algorithm>
+
 namespace vmoe {
 
+namespace {
+
+int copies_of(const Parameter& parameter) {
+  return std::max(parameter.experts, 1);
+}
+
+bool is_packed(const Parameter& parameter) {
+  return parameter.role == Role::weight && parameter.shape.rank() >= (parameter.experts > 0 ? 3 : 2);
+}
+
+}  // namespace
+
 PackedWeights::PackedWeights(const ParameterStore& store, const Kernels& kernels, bool training)
-    : store_(store), kernels_(kernels) {
+    : store_(store), kernels_(kernels), weights_(store.count()) {
+  size_t bytes = 0;
   for (int i = 0; i < store.count(); ++i) {
     const Parameter& parameter = store[{i}];
-    PackedWeight packed;
-    const int matrix_rank = parameter.experts > 0 ? 3 : 2;
-    if (parameter.role == Role::weight && parameter.shape.rank() >= matrix_rank) {
-      const int copies = parameter.experts > 0 ? parameter.experts : 1;
-      packed.outputs = parameter.experts > 0 ? parameter.shape[1] : parameter.shape[0];
-      packed.inputs = parameter.shape.count() / (copies * packed.outputs);
-      packed.forward_stride = kernels.packed_size(packed.inputs, packed.outputs);
-      packed.forward = memory_.allocate<real>(copies * packed.forward_stride);
-      if (training) {
-        packed.backward_stride = kernels.packed_size(packed.outputs, packed.inputs);
-        packed.backward = memory_.allocate<real>(copies * packed.backward_stride);
-      }
-      for (int e = 0; e < copies; ++e) jobs_.push_back({i, e});
-    }
-    weights_.push_back(packed);
+    if (!is_packed(parameter)) continue;
+    PackedWeight& packed = weights_[i];
+    packed.outputs = parameter.experts > 0 ? parameter.shape[1] : parameter.shape[0];
+    packed.inputs = parameter.shape.count() / (copies_of(parameter) * packed.outputs);
+    packed.forward_stride = kernels.packed_size(packed.inputs, packed.outputs);
+    if (training) packed.backward_stride = kernels.packed_size(packed.outputs, packed.inputs);
+    bytes += copies_of(parameter) * (packed.forward_stride + packed.backward_stride) * sizeof(real) +
+             2 * Arena::kAlignment;
+    for (int e = 0; e < copies_of(parameter); ++e) jobs_.push_back({i, e});
+  }
+  memory_.reserve(bytes);  // one block: what grows piece by piece would end with room to spare
+  for (int i = 0; i < store.count(); ++i) {
+    PackedWeight& packed = weights_[i];
+    if (packed.outputs == 0) continue;
+    const int copies = copies_of(store[{i}]);
+    packed.forward = memory_.allocate<real>(copies * packed.forward_stride);
+    if (training) packed.backward = memory_.allocate<real>(copies * packed.backward_stride);
   }
 }
 
@@ -28,7 +45,12 @@ void PackedWeights::pack(int piece) {
   const auto [parameter, expert] = jobs_[piece];
   const PackedWeight& packed = weights_[parameter];
   const int64_t out = packed.outputs, in = packed.inputs;
-  const real* w = store_.data() + store_[{parameter}].offset + expert * out * in;  // [out, in]
+  const Tensor value = store_.value({parameter});
+  if (!value.data) {
+    throw Error(ExitCode::internal,
+                "'" + store_[{parameter}].name + "' was released; it cannot be packed again");
+  }
+  const real* w = value.data + expert * out * in;  // [out, in]
   // The packed copies are ours; PackedWeight shows them to readers as const.
   kernels_.pack(in, out, w, 1, in, const_cast<real*>(packed.forward) + expert * packed.forward_stride);
   if (packed.backward) {
@@ -38,6 +60,15 @@ void PackedWeights::pack(int piece) {
 
 void PackedWeights::pack_all() {
   for (int i = 0; i < pieces(); ++i) pack(i);
+}
+
+void PackedWeights::pack_and_release(ParameterStore& store) {
+  for (int i = 0; i < pieces(); ++i) {
+    const auto [parameter, expert] = jobs_[i];
+    const PackedWeight& packed = weights_[parameter];
+    pack(i);
+    store.release({parameter}, (expert + 1) * packed.outputs * packed.inputs);
+  }
 }
 
 const PackedWeight* PackedWeights::of(ParamId id) const {

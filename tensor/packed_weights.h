@@ -30,6 +30,13 @@ class PackedWeights {
   /// Packs piece i from the store's current values.
   void pack(int piece);
   void pack_all();
+  /// The same, for a model that only predicts from now on: of each piece the numbers in `store` (the one
+  /// given to the constructor) are released as soon as they are packed, so that hardly anything lies in
+  /// memory twice. Nothing can be packed after it.
+  void pack_and_release(ParameterStore& store);
+
+  /// Bytes of the packed copies.
+  size_t bytes() const { return memory_.used(); }
 
   /// Null if this parameter is not packed.
   const PackedWeight* of(ParamId id) const;

@@ -1,9 +1,10 @@
 #include "tensor/parameter_store.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <new>
 
 #include "tensor/random.h"
 
@@ -16,6 +17,18 @@ constexpr int64_t kAlign = 16;  // numbers: every parameter starts on a cache li
 int64_t aligned(int64_t count) {
   return (count + kAlign - 1) / kAlign * kAlign;
 }
+
+/// Bytes of whole pages in the `count` numbers from `first`, and where they begin.
+struct Pages {
+  Pages(const real* first, int64_t count) {
+    const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    begin = (reinterpret_cast<uintptr_t>(first) + page - 1) / page * page;
+    const uintptr_t end = reinterpret_cast<uintptr_t>(first + count) / page * page;
+    bytes = end > begin ? end - begin : 0;
+  }
+  uintptr_t begin;
+  size_t bytes;
+};
 
 void draw(const Init& init, Tensor values, Random random) {
   for (real& value : values) {
@@ -48,10 +61,6 @@ Init Init::glorot(int64_t inputs, int64_t outputs) {
   return truncated_normal(std::sqrt(2.0 / static_cast<double>(inputs + outputs)));
 }
 
-void ParameterStore::FreeAligned::operator()(real* block) const {
-  std::free(block);
-}
-
 ParamId ParameterStore::add(std::string name, Shape shape, Role role, Init init, int experts) {
   if (block_)
     throw Error(ExitCode::internal, "parameter '" + name + "' is added after the block was laid out");
@@ -75,10 +84,28 @@ void ParameterStore::allocate() {
     if (!stacked) dense_size_ = offset;
   }
   size_ = offset;
-  const size_t bytes = static_cast<size_t>(std::max(size_, kAlign)) * sizeof(real);
-  block_.reset(static_cast<real*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64)));
-  if (!block_) throw std::bad_alloc();
-  std::fill(block_.get(), block_.get() + size_, real{0});
+  released_.assign(parameters_.size(), 0);
+  block_ = memory_.allocate<real>(size_);  // fresh from the system, so zero
+}
+
+void ParameterStore::release(ParamId id, int64_t count) {
+  const real* first = block_ + (*this)[id].offset;
+  int64_t& released = released_[id.index];
+  if (count <= released) return;
+  const Pages before(first, released), now(first, count);
+  // Anonymous memory: the pages are gone at once, and would be zeros if they were read.
+  if (now.bytes > before.bytes) {
+    madvise(reinterpret_cast<void*>(now.begin + before.bytes), now.bytes - before.bytes, MADV_DONTNEED);
+  }
+  released_bytes_ += now.bytes - before.bytes;
+  released = count;
+  whole_ = false;
+}
+
+real* ParameterStore::whole_block() const {
+  if (!whole_)
+    throw Error(ExitCode::internal, "the weights of this model were released when they were packed");
+  return block_;
 }
 
 void ParameterStore::initialise(uint64_t seed) {

@@ -2,10 +2,10 @@
 // Every parameter of a model in one block. Gradients, moments and averages have the same layout, so an
 // optimiser step is one loop over it and a checkpoint one pass.
 
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "tensor/arena.h"
 #include "tensor/tensor.h"
 
 namespace vmoe {
@@ -67,20 +67,37 @@ class ParameterStore {
   /// Numbers that are parameters (without padding).
   int64_t parameter_count() const;
 
-  real* data() { return block_.get(); }
-  const real* data() const { return block_.get(); }
+  /// The block. Throws Error(internal) once something was released.
+  real* data() { return whole_block(); }
+  const real* data() const { return whole_block(); }
   /// View of one parameter in `block` (this store's own, or gradients and moments of the same layout).
   Tensor view(ParamId id, real* block) const { return {block + (*this)[id].offset, (*this)[id].shape}; }
-  Tensor value(ParamId id) const { return view(id, block_.get()); }
+  /// A parameter that was released whole has its shape still, and null for data.
+  Tensor value(ParamId id) const {
+    return released(id) ? Tensor{nullptr, (*this)[id].shape} : view(id, block_);
+  }
+
+  /// Gives the memory of a parameter's first `count` numbers back to the system, when all that is read from
+  /// now on is a copy elsewhere. May be called again with more. Pages that hold other numbers, too, stay.
+  void release(ParamId id, int64_t count);
+  bool released(ParamId id) const {
+    const int64_t count = (*this)[id].shape.count();
+    return count > 0 && released_[id.index] == count;
+  }
+  /// Bytes of the block that were not given back.
+  size_t held_bytes() const { return static_cast<size_t>(size_) * sizeof(real) - released_bytes_; }
 
  private:
-  struct FreeAligned {
-    void operator()(real* block) const;
-  };
+  real* whole_block() const;
+
   std::vector<Parameter> parameters_;
-  std::unique_ptr<real, FreeAligned> block_;
+  Arena memory_;
+  real* block_ = nullptr;
   int64_t size_ = 0;
   int64_t dense_size_ = 0;
+  std::vector<int64_t> released_;  // by parameter: its first numbers, that were given back
+  size_t released_bytes_ = 0;
+  bool whole_ = true;  // nothing was released
 };
 
 }  // namespace vmoe

@@ -14,6 +14,7 @@
 #include "moe/layers.h"
 #include "tensor/error.h"
 #include "train/inference.h"
+#include "train/memory.h"
 #include "train/random_batch.h"
 #include "train/step.h"
 #include "train/throughput.h"
@@ -111,31 +112,22 @@ class TimedKernels {
   const Kernels& before_;
 };
 
-// Both benchmarks hold the images of a whole batch; what else they need does not grow with it.
-void require_memory_of_images(const BenchOptions& options) {
-  const VitConfig& vit = options.model.vit;
-  require_memory(options.batch_size, static_cast<double>(options.batch_size) * vit.channels * vit.image_size *
-                                         vit.image_size * sizeof(real));
-}
-
 Choice choice_of(const BenchOptions& options) {
   return options.learned_routing ? Choice::learned : Choice::even;
 }
 
-}  // namespace
-
-void require_memory(int64_t batch_size, double bytes) {
-  const double gib = 1 << 30;
-  const double have =
-      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-  if (bytes <= have) return;
-  throw UsageError("--batch-size " + std::to_string(batch_size) + " needs " +
-                   std::to_string(std::llround(bytes / gib)) + " GiB for its images, and this machine has " +
-                   std::to_string(std::llround(have / gib)) + " GiB; choose fewer");
+// Both benchmarks hold the images of a whole batch; what else they need does not grow with it.
+void require_room(const BenchOptions& options) {
+  const VitConfig& vit = options.model.vit;
+  require_memory("--batch-size " + std::to_string(options.batch_size) + ": the batch",
+                 static_cast<double>(options.batch_size) * vit.channels * vit.image_size * vit.image_size *
+                     sizeof(real));
 }
 
+}  // namespace
+
 BenchResult bench_training(const BenchOptions& options) {
-  require_memory_of_images(options);
+  require_room(options);
   const TimedKernels timed(options.breakdown);
   Model model(options.model);
   model.initialise(0);
@@ -153,11 +145,11 @@ BenchResult bench_training(const BenchOptions& options) {
 }
 
 BenchResult bench_inference(const BenchOptions& options) {
-  require_memory_of_images(options);
+  require_room(options);
   const TimedKernels timed(options.breakdown);
   Model model(options.model);
   model.initialise(0);
-  Inference inference(model, options.batch_size == 1 ? 1 : threads_of(options));
+  auto inference = Inference::taking_weights(model, options.batch_size == 1 ? 1 : threads_of(options));
   RandomBatch batch(options.model.vit, options.batch_size);
   const VitConfig& vit = options.model.vit;
   const auto forward = [&](InferenceWorker& worker, int64_t first, int count) {

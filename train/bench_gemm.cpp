@@ -3,6 +3,7 @@
 #include <array>
 
 #include "tensor/lanes.h"
+#include "train/memory.h"
 #include "tensor/matmul.h"
 #include "tensor/random.h"
 #include "train/bench.h"
@@ -156,7 +157,10 @@ int64_t images_of(const GemmOptions& options) {
 
 std::vector<GemmSpeed> bench_gemm(const GemmOptions& options) {
   const std::vector<Case> cases = cases_of(options.model.vit, images_of(options));
-  for (const Case& c : cases) require_memory(images_of(options), (options.threads + 1) * bytes_of(c));
+  for (const Case& c : cases) {
+    require_memory("--batch-size " + std::to_string(images_of(options)) + ": a product",
+                   static_cast<double>(options.threads + 1) * bytes_of(c));
+  }
   const double contenders = has_blas() ? 3 : 2;  // the peak is one
   const double seconds = options.seconds / (static_cast<double>(cases.size()) * options.rounds * contenders);
   std::vector<GemmSpeed> speeds;

@@ -31,14 +31,18 @@ double softmax_of(const real* logits, int classes, double* p) {
 }
 
 // Adds the logits of one image to the figures; `p` is scratch for `classes` numbers.
-void count_image(Evaluation& e, const real* logits, int label, double* p) {
+void count_image(Evaluation& e, Confusion confusion, const real* logits, int label, double* p) {
   const int rank = rank_of(logits, e.classes, label);
-  const auto row = static_cast<size_t>(label) * e.classes;
   e.top1 += rank < 1;
   e.top5 += rank < 5;
   e.loss += softmax_of(logits, e.classes, p) - logits[label];
-  e.confusion[row + (std::max_element(logits, logits + e.classes) - logits)] += 1;
-  for (int i = 0; i < e.classes; ++i) e.soft_confusion[row + i] += p[i];
+  if (confusion == Confusion::none) return;
+  double* row = e.confusion.data() + static_cast<size_t>(label) * e.classes;
+  if (confusion == Confusion::hard) {
+    row[std::max_element(logits, logits + e.classes) - logits] += 1;
+  } else {
+    for (int i = 0; i < e.classes; ++i) row[i] += p[i];
+  }
 }
 
 // Adds the router's choices: load by expert, and hits of the super-class.
@@ -55,7 +59,8 @@ void count_routing(Evaluation& e, const Tape& tape, const Routing& routing,
 
 }  // namespace
 
-Evaluation evaluate(const Model& model, Inference& inference, const EvaluationImages& images) {
+Evaluation evaluate(const Model& model, Inference& inference, const EvaluationImages& images,
+                    Confusion confusion) {
   const VitConfig& vit = model.config().vit;
   const MoeConfig& moe = model.config().moe;
   const auto start = std::chrono::steady_clock::now();
@@ -63,8 +68,7 @@ Evaluation evaluate(const Model& model, Inference& inference, const EvaluationIm
   e.n = images.size();
   if (e.n == 0) throw InputError("there is no image to evaluate on");
   e.classes = vit.classes;
-  e.confusion.assign(static_cast<size_t>(vit.classes) * vit.classes, 0);
-  e.soft_confusion.assign(e.confusion.size(), 0);
+  if (confusion != Confusion::none) e.confusion.assign(static_cast<size_t>(vit.classes) * vit.classes, 0);
   if (!moe.is_dense()) e.expert_load.assign(moe.experts, 0);
 
   struct Chunk {
@@ -85,7 +89,7 @@ Evaluation evaluate(const Model& model, Inference& inference, const EvaluationIm
         const auto& [output, labels] = chunks[worker.index];
         const Tensor logits = worker.tape.value(output.logits);
         double* p = worker.arena.allocate<double>(e.classes);
-        for (int i = 0; i < count; ++i) count_image(e, logits.data + i * e.classes, labels[i], p);
+        for (int i = 0; i < count; ++i) count_image(e, confusion, logits.data + i * e.classes, labels[i], p);
         if (output.routing) count_routing(e, worker.tape, *output.routing, moe.super_classes, labels);
       });
 
@@ -95,9 +99,9 @@ Evaluation evaluate(const Model& model, Inference& inference, const EvaluationIm
   return e;
 }
 
-Evaluation evaluate(const Model& model, const EvaluationImages& images, int threads) {
+Evaluation evaluate(const Model& model, const EvaluationImages& images, int threads, Confusion confusion) {
   Inference inference(model, threads);
-  return evaluate(model, inference, images);
+  return evaluate(model, inference, images, confusion);
 }
 
 }  // namespace vmoe

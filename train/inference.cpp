@@ -8,14 +8,20 @@
 
 namespace vmoe {
 
-Inference::Inference(const Model& model, int threads)
+Inference::Inference(const Model& model, int threads) : Inference(model, threads, nullptr) {}
+
+Inference::Inference(const Model& model, int threads, ParameterStore* to_release)
     : model_(model),
       packed_(model.parameters(), kernels(), false),
       chunk_(plan_lanes(64, 1, model.config().vit.tokens()).chunk) {
   for (int i = 0; i < std::max(1, threads); ++i) {
     workers_.push_back(std::make_unique<InferenceWorker>(i, model, packed_));
   }
-  pack();
+  if (to_release) {
+    packed_.pack_and_release(*to_release);
+  } else {
+    pack();
+  }
 }
 
 void Inference::pack() {

@@ -32,6 +32,10 @@ class Inference {
   /// Packs the model's weights as they are now; `pack` does it again after they changed.
   Inference(const Model& model, int threads);
   void pack();
+  /// For a model that only predicts: its matrices are packed and released
+  /// (`PackedWeights::pack_and_release`), so that they lie in memory once. `pack` is an error then, as is
+  /// saving the model.
+  static Inference taking_weights(Model& model, int threads) { return {model, threads, &model.parameters()}; }
 
   int threads() const { return static_cast<int>(workers_.size()); }
 
@@ -57,6 +61,7 @@ class Inference {
   int chunk() const { return chunk_; }
 
  private:
+  Inference(const Model& model, int threads, ParameterStore* to_release);
   void in_parallel(const std::function<void(InferenceWorker&)>& body);
 
   const Model& model_;

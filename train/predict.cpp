@@ -11,7 +11,8 @@
 namespace vmoe {
 
 struct Predictor::State {
-  State(LoadedModel from, int threads) : loaded(std::move(from)), inference(*loaded.model, 1), team(threads) {
+  State(LoadedModel from, int threads)
+      : loaded(std::move(from)), inference(Inference::taking_weights(*loaded.model, 1)), team(threads) {
     inference.worker(0).tape.set_team(team);
   }
 
