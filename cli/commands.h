@@ -9,6 +9,7 @@ namespace vmoe {
 /// Each reads its own arguments (those behind the command's name), prints its help if they ask for it, throws
 /// Error, and returns how it ended.
 ExitCode train_command(Arguments arguments, Streams& streams);
+ExitCode plan_command(Arguments arguments, Streams& streams);
 ExitCode eval_command(Arguments arguments, Streams& streams);
 ExitCode predict_command(Arguments arguments, Streams& streams);
 ExitCode superclass_command(Arguments arguments, Streams& streams);

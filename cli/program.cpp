@@ -20,6 +20,7 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"train", "train a model on a data set", train_command},
+    {"plan", "say what a training run will need: memory, time, disk", plan_command},
     {"eval", "measure how good a model is", eval_command},
     {"predict", "say what is on pictures", predict_command},
     {"superclass", "divide classes among experts by what a baseline confuses", superclass_command},

@@ -1,72 +1,17 @@
 // vmoe train: from a data set to a model.
 
-#include <filesystem>
+#include <cmath>
 #include <ostream>
 
 #include "cli/commands.h"
-#include "cli/common_flags.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/progress_bar.h"
+#include "cli/train_flags.h"
 #include "train/run.h"
 
 namespace vmoe {
 namespace {
-
-void add_optimiser_flags(Flags& flags, TrainOptions& o) {
-  flags.group("Optimisation (AdamW)", "warm-up, then half a cosine down to --min-lr");
-  flags.add("batch-size", o.batch_size, between(1, 1 << 20), "images between two updates", "suits the data");
-  flags.add("epochs", o.epochs, between(1, 100000), "times through the training set; the schedule follows it",
-            "suits the data");
-  flags.add("lr", o.lr, {.least = 0, .most = 100, .above = true}, "largest learning rate");
-  flags.add("min-lr", o.min_lr, between(0, 100), "");
-  flags.add("warmup-epochs", o.warmup_epochs, at_least(0), "", "a twentieth, at most 5");
-  flags.add("weight-decay", o.adamw.weight_decay, between(0, 100), "");
-  flags.add("beta1", o.adamw.beta1, between(0, 0.999999), "");
-  flags.add("beta2", o.adamw.beta2, between(0, 0.999999), "");
-  flags.add("clip-norm", o.clip_norm, at_least(0), "");
-  flags.add("ema", o.adamw.ema_decay, between(0, 0.999999), "");
-  flags.add("accumulate", o.accumulate, between(1, 4096), "");
-}
-
-void add_augment_flags(Flags& flags, TrainOptions& o) {
-  flags.group("Data", "crop, flip (colour images), mixup and cutmix change training images");
-  add_data_flags(flags, o.format, o.labels);
-  flags.add("holdout", o.holdout, between(0, 0.9),
-            "share of the training images that chooses the best epoch");
-  flags.choice("crop", o.crop, {"auto", "none", "pad", "resized"}, "");
-  flags.add("crop-padding", o.augment.padding, at_least(1), "", "an eighth of the image");
-  flags.add("min-scale", o.augment.min_scale, {.least = 0, .most = 1, .above = true}, "");
-  flags.toggle("flip", o.flip, "");
-  flags.add("mixup", o.augment.mixup, at_least(0), "");
-  flags.add("cutmix", o.augment.cutmix, at_least(0), "");
-  flags.add("label-smoothing", o.augment.label_smoothing, between(0, 0.99), "");
-}
-
-void add_run_flags(Flags& flags, TrainOptions& o, Machine& machine, bool& json) {
-  flags.group("Run");
-  flags.recipe();
-  flags.text("output", o.output, "DIR", "folder of the run", "runs/ and the name of recipe, model or data");
-  flags.toggle("resume", o.resume, "continue the run in --output; give its own flags again");
-  flags.toggle("overwrite", o.overwrite, "replace the run in --output");
-  flags.add("seed", o.seed, at_least(0), "of start weights, order and augmentation");
-  flags.add("max-steps", o.max_steps, at_least(1), "stop after this many updates in all", "never early");
-  flags.add("save-every", o.save_every, at_least(0), "seconds between checkpoints, besides every epoch");
-  add_json_flag(flags, json);
-  add_machine_flags(flags, machine);
-  flags.add("lanes", o.lanes, between(1, 4096), "parts of a batch; they fix the order of sums");
-}
-
-/// runs/NAME, NAME being that of the recipe, the model or the data.
-std::string default_output(const TrainOptions& options, const std::string& recipe) {
-  namespace fs = std::filesystem;
-  if (!recipe.empty()) return (fs::path("runs") / fs::path(recipe).stem()).string();
-  if (!options.model.model.empty()) return "runs/" + options.model.model;
-  if (options.data.starts_with("synthetic")) return "runs/synthetic";
-  std::error_code ignored;
-  const fs::path data = fs::weakly_canonical(options.data, ignored);  // "." and ".." have names, too
-  return (fs::path("runs") / (data.has_filename() ? data.filename() : "data")).string();
-}
 
 Json to_json(const RunSummary& s, const std::string& output) {
   Json json = json_result();
@@ -97,23 +42,27 @@ std::string to_text(const RunSummary& s) {
   return text + "\nModel: " + s.model_path;
 }
 
+/// "about 22 s an epoch, 3 min 10 s in all; memory about 90 MiB"
+std::string to_text(const RunOutlook& o) {
+  const auto mebibytes = [](size_t bytes) {
+    return fixed(static_cast<double>(bytes) / (1 << 20), 0) + " MiB";
+  };
+  std::string text = "about " + duration(std::ceil(o.epoch_seconds)) + " an epoch, " +
+                     duration(std::ceil(o.run_seconds)) + " in all; memory about " + mebibytes(o.peak_bytes);
+  if (!o.fits) text += ", more than this machine has";
+  return text;
+}
+
 }  // namespace
 
 ExitCode train_command(Arguments arguments, Streams& streams) {
   TrainOptions options;
-  options.augment.padding = 0;
   Machine machine;
   bool json = false;
   Flags flags({"train", "Trains a vision transformer, dense or with experts, on labelled images.",
                "vmoe train synthetic --model cifar128 --epochs 10 --lr 1e-3 --output runs/first"});
   flags.argument("DATA", options.data, "a folder or file (vmoe data shows what it holds), or synthetic");
-  add_optimiser_flags(flags, options);
-  add_augment_flags(flags, options);
-  add_model_flags(flags, options.model, "suits the data");
-  flags.text("super-classes", options.super_classes, "FILE|coarse",
-             "what experts are for: vmoe superclass's file");
-  flags.add("router-weight", options.model.router_weight, at_least(0),
-            "of the router's loss on super-classes");
+  add_training_flags(flags, options);
   add_run_flags(flags, options, machine, json);
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
@@ -124,6 +73,7 @@ ExitCode train_command(Arguments arguments, Streams& streams) {
   ProgressBar bar(streams.err, streams.columns);
   const RunSummary summary =
       train(options, {.announce = [&](const std::string& line) { bar.say(line); },
+                      .outlook = [&](const RunOutlook& outlook) { bar.say(to_text(outlook)); },
                       .progress = [&](const Progress& progress) { bar.show(progress); },
                       .warn = [&](const std::string& line) { bar.warn(line); },
                       .interrupted = [&] { return watch.interrupted(); }});

@@ -101,6 +101,7 @@ class CifarDataset : public Dataset {
         add_labels(split, *file, start + at, piece.data() + at);
       }
     }
+    if (split == 0) info_.mapped_bytes += bytes.size();
     files_[split].push_back(std::move(file));
   }
 

@@ -154,6 +154,9 @@ class IdxDataset : public Dataset {
     images_[split] = std::make_unique<IdxFile>(images, IdxFile::Content::images, room_);
     const IdxFile& image_file = *images_[split];
     room_ -= image_file.unpacked_bytes();
+    info_.held_bytes += static_cast<size_t>(image_file.unpacked_bytes());
+    if (image_file.unpacked_bytes() == 0 && split == 0)
+      info_.mapped_bytes += static_cast<size_t>(image_file.count() * image_file.item_bytes());
     const IdxFile label_file(labels, IdxFile::Content::labels, room_);
     if (label_file.count() != image_file.count()) {
       bad_file(labels, 4,

@@ -65,6 +65,8 @@ class ImageScratch {
   void reserve(size_t bytes);
 
   size_t used() const { return arena_->used(); }
+  /// The most that was in use at once.
+  size_t high_water() const { return arena_->high_water(); }
   size_t budget() const { return budget_; }
 
   /// A place to go back to. `rewind` leaves the forgotten bytes readable until the next allocation, so that a

@@ -212,6 +212,7 @@ class SyntheticDataset : public Dataset {
   void generate(int split, int images_per_class, bool coarse) {
     const int64_t images = int64_t{images_per_class} * settings_.classes();
     pixels_[split].resize(static_cast<size_t>(images * settings_.image_bytes()));
+    info_.held_bytes += pixels_[split].size();
     for (int64_t i = 0; i < images; ++i) {
       const int label = static_cast<int>(i % settings_.classes());
       Random random(static_cast<uint64_t>(settings_.seed), Stream::synthetic, static_cast<uint32_t>(split),

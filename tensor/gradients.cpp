@@ -12,6 +12,17 @@ int64_t expert_size(const Parameter& parameter) {
   return parameter.shape.count() / parameter.experts;
 }
 
+// Room for `touched` experts of every stacked parameter.
+size_t expert_bytes(const ParameterStore& store, int touched) {
+  size_t bytes = 0;
+  for (const Parameter& parameter : store.all()) {
+    if (parameter.experts == 0) continue;
+    bytes +=
+        (expert_size(parameter) * sizeof(real) + Arena::kAlignment) * std::min(touched, parameter.experts);
+  }
+  return bytes;
+}
+
 // A stacked parameter [E, ...] without its first dimension.
 Shape expert_shape(const Parameter& parameter) {
   return View<real>{nullptr, parameter.shape}.row(0).shape;
@@ -21,16 +32,16 @@ Shape expert_shape(const Parameter& parameter) {
 
 Gradients::Gradients(const ParameterStore& store, int touched) : store_(store) {
   dense_ = dense_memory_.allocate<real>(store.dense_size());
-  size_t expert_bytes = 0;
   for (const Parameter& parameter : store.all()) {
     first_slot_.push_back(static_cast<int>(slots_.size()));
     slots_.resize(slots_.size() + std::max(parameter.experts, 1), nullptr);
-    if (parameter.experts == 0) continue;
-    const size_t bytes = expert_size(parameter) * sizeof(real) + Arena::kAlignment;
-    expert_bytes += bytes * std::min(touched, parameter.experts);
   }
-  if (expert_bytes > 0) expert_memory_.reserve(expert_bytes);
+  expert_memory_.reserve(expert_bytes(store, touched));
   clear();
+}
+
+size_t Gradients::bytes(const ParameterStore& store, int touched) {
+  return static_cast<size_t>(store.dense_size()) * sizeof(real) + expert_bytes(store, touched);
 }
 
 void Gradients::clear() {

@@ -17,6 +17,9 @@ class Gradients {
   /// Room for the gradients of at most `touched` experts of every stacked parameter.
   Gradients(const ParameterStore& store, int touched);
 
+  /// Bytes that an object with this room takes.
+  static size_t bytes(const ParameterStore& store, int touched);
+
   /// A gradient to add into; if `fresh`, it is uninitialised and all of it must be overwritten.
   struct Target {
     Tensor tensor;

@@ -13,6 +13,8 @@
 #include "data/batch.h"
 #include "train/atomic_file.h"
 #include "train/evaluate.h"
+#include "train/forecast.h"
+#include "train/memory.h"
 #include "train/metrics.h"
 #include "train/plan.h"
 #include "train/run_state.h"
@@ -169,6 +171,7 @@ class Run {
   void save();
   void log_step(const StepFigures& figures, double seconds);
   void report(Progress& progress);
+  void report_outlook();
 
   TrainOptions options_;
   RunListener listener_;
@@ -186,6 +189,7 @@ class Run {
 
   int64_t started_epoch_ = -1;        // the epoch that batches_ is set to
   std::vector<double> step_seconds_;  // of this call
+  bool outlook_reported_ = false;
   Clock::time_point begin_ = Clock::now(), saved_ = begin_, epoch_begin_ = begin_;
   int64_t epoch_first_step_ = 0;  // first step of the epoch at work that this call made
 };
@@ -216,6 +220,7 @@ RunSummary Run::go() {
   epoch_first_step_ = state_.step;
   while (!finished() && !stop_early()) {
     run_step();
+    report_outlook();
     if (state_.step % plan_.steps_per_epoch == 0) end_epoch();
     if (listener_.interrupted && listener_.interrupted()) {
       save();
@@ -308,6 +313,44 @@ void Run::report(Progress& progress) {
   progress.images_per_second = steps * static_cast<double>(plan_.step.batch_size) / seconds;
   progress.seconds_left = seconds / steps * static_cast<double>(plan_.total_steps() - state_.step);
   listener_.progress(progress);
+}
+
+// The first step touches memory for the first time and is not counted. A few hold-out images show what an
+// evaluation needs; they go through the weights that it was packed from last, and nothing remembers them.
+void Run::report_outlook() {
+  const auto done = static_cast<int64_t>(step_seconds_.size());
+  const bool enough = done >= 3 && (seconds_since(begin_) >= 2 || 50 * done >= plan_.total_steps());
+  if (!listener_.outlook || outlook_reported_ || !enough) return;
+  outlook_reported_ = true;
+  std::vector<double> later(step_seconds_.begin() + 1, step_seconds_.end());
+  std::nth_element(later.begin(), later.begin() + later.size() / 2, later.end());
+  const double step = later[later.size() / 2];
+
+  const ProcessMemory now = process_memory();
+  RunOutlook outlook;
+  outlook.peak_bytes = now.program + now.anonymous + plan_.dataset->info().mapped_bytes;
+  double evaluation = 0;
+  if (holdout_.size() > 0) {
+    const int64_t few =
+        std::min<int64_t>(holdout_.size(), int64_t{inference_.threads()} * inference_.chunk());
+    const EvaluationImages images(*plan_.dataset, Split::train,
+                                  {plan_.split.holdout.begin(), plan_.split.holdout.begin() + few},
+                                  plan_.description.preprocess);
+    evaluate(model_, inference_, images);  // touches memory for the first time
+    evaluation = evaluate(model_, inference_, images).seconds / static_cast<double>(few) *
+                 static_cast<double>(holdout_.size());
+    outlook.peak_bytes += evaluation_bytes(inference_);
+  }
+  const size_t missing =
+      outlook.peak_bytes - plan_.dataset->info().mapped_bytes - now.program - now.anonymous;
+  outlook.fits = missing <= available_memory();
+  outlook.peak_bytes = std::max(outlook.peak_bytes, now.peak);
+  outlook.epoch_seconds = step * static_cast<double>(plan_.steps_per_epoch) + evaluation;
+  const int64_t end =
+      options_.max_steps > 0 ? std::min(options_.max_steps, plan_.total_steps()) : plan_.total_steps();
+  outlook.run_seconds = seconds_since(begin_) + step * static_cast<double>(end - state_.step) +
+                        evaluation * static_cast<double>(end / plan_.steps_per_epoch - epoch());
+  listener_.outlook(outlook);
 }
 
 void Run::end_epoch() {

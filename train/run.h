@@ -1,6 +1,7 @@
 #pragma once
 // A training run: epochs of steps, evaluation on the hold-out, checkpoints, resume.
 
+#include <cstddef>
 #include <functional>
 #include <string>
 
@@ -20,9 +21,19 @@ struct Progress {
   double holdout_accuracy = 0, holdout_loss = 0, router_accuracy = 0;
 };
 
+/// What the run will need as far as its first steps show.
+struct RunOutlook {
+  double epoch_seconds = 0;  // evaluation included
+  double run_seconds = 0;    // of this call, what has passed included
+  size_t peak_bytes = 0;     // of memory
+  bool fits = true;          // the machine has what is missing of it
+};
+
 struct RunListener {
   /// One line before the first step: data, model, plan.
   std::function<void(const std::string& line)> announce;
+  /// Once, after two seconds or a fiftieth of the steps.
+  std::function<void(const RunOutlook&)> outlook;
   /// A few times a second at most, and after every epoch.
   std::function<void(const Progress&)> progress;
   /// Something to say that is not an error.

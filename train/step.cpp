@@ -72,18 +72,21 @@ struct TrainingStep::Worker {
   StepFigures figures;  // of the lane at work
 };
 
+int touched_experts(const LanePlan& plan, const MoeConfig& moe) {
+  const int64_t images = 2 * ((plan.images + 2 * plan.lanes - 1) / (2 * plan.lanes));  // of the largest lane
+  return static_cast<int>(std::min<int64_t>(images * moe.top_k, moe.experts));
+}
+
 TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig& config, size_t scratch_bytes)
     : model_(model),
       optimizer_(optimizer),
       config_(config),
       plan_(plan_lanes(config.batch_size / config.accumulate, config.lanes, model.config().vit.tokens())),
       packed_(model.parameters(), kernels(), true) {
-  const ModelConfig& shape = model.config();
   gradient_ = memory_.allocate<real>(model.parameters().size());
   squares_.resize(optimizer.pieces());
   const int threads = std::clamp(config.threads, 1, plan_.lanes);
-  const int64_t lane_images = 2 * ((plan_.images + 2 * plan_.lanes - 1) / (2 * plan_.lanes));
-  const int touched = static_cast<int>(std::min<int64_t>(lane_images * shape.moe.top_k, shape.moe.experts));
+  const int touched = touched_experts(plan_, model.config().moe);
   for (int i = 0; i < threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(model.parameters(), packed_, touched));
     workers_.back()->scratch.reserve(std::min(scratch_bytes, ImageScratch::kOwnBytes));
@@ -91,6 +94,13 @@ TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig&
 }
 
 TrainingStep::~TrainingStep() = default;
+
+size_t TrainingStep::chunk_bytes() const {
+  size_t most = 0;
+  for (const auto& worker : workers_)
+    most = std::max(most, worker->arena.high_water() + worker->scratch.high_water());
+  return most;
+}
 
 // Runs work() on every thread. One thread needs no region: GCC's OpenMP would allocate one for every step.
 template <class Work>

@@ -42,6 +42,9 @@ struct StepFigures {
   double input_seconds = 0;  // spent reading and decoding, summed over threads
 };
 
+/// Experts that the images of one lane can choose, of each layer.
+int touched_experts(const LanePlan& plan, const MoeConfig& moe);
+
 class TrainingStep {
  public:
   /// `scratch_bytes` is what `fill` needs of a scratch at most, so that it never grows.
@@ -54,6 +57,10 @@ class TrainingStep {
   StepFigures run(const FillBatch& fill, uint32_t epoch, int64_t position, int64_t step, double lr);
 
   const LanePlan& plan() const { return plan_; }
+  /// Threads that run lanes: at most one a lane.
+  int threads() const { return static_cast<int>(workers_.size()); }
+  /// Bytes that one thread needed for a chunk so far, arena and scratch (of the thread that needed most).
+  size_t chunk_bytes() const;
 
  private:
   struct Worker;
