@@ -183,9 +183,8 @@ ExitCode plan_command(Arguments arguments, Streams& streams) {
   flags.add("calibrate", seconds, between(0, 600), "seconds of trial steps on a model that is thrown away");
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
-  machine.prepare();
   options.threads = machine.threads;
-  options.isa = machine.isa;
+  machine.prepare();
   if (options.output.empty()) options.output = default_output(options, flags.recipe_path());
   answer.available = available_memory();
   answer.plan = plan_run(options);

@@ -37,8 +37,8 @@ struct BenchResult {
   double gflops() const { return 1e-9 * flops_per_image * images_per_second; }
 };
 
-/// Runs the trainer's own step on random images held in memory. This and the next throw UsageError naming --batch-size
-/// when the machine has no room for them.
+/// Runs the trainer's own step on random images held in memory. This and the next throw UsageError naming
+/// --batch-size when the machine has no room for them.
 BenchResult bench_training(const BenchOptions& options);
 /// Runs batches of random images through the model; batch 1 as prediction does it.
 BenchResult bench_inference(const BenchOptions& options);

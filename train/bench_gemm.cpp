@@ -3,10 +3,10 @@
 #include <array>
 
 #include "tensor/lanes.h"
-#include "train/memory.h"
 #include "tensor/matmul.h"
 #include "tensor/random.h"
 #include "train/bench.h"
+#include "train/memory.h"
 #include "train/throughput.h"
 
 namespace vmoe {

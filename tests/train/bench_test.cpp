@@ -101,12 +101,13 @@ TEST_CASE("a batch whose images no memory holds is refused with the figures") {
   options.model.vit.patch_size = 4096;
   options.batch_size = 1 << 20;
   for (const auto bench : {bench_training, bench_inference}) {
-    CHECK_THROWS_WITH_AS(bench(options), doctest::Contains("needs 196608 GiB"), UsageError);
+    CHECK_THROWS_WITH_AS(bench(options), doctest::Contains("needs 201326592 MiB"), UsageError);
   }
   GemmOptions gemm;
   gemm.model.vit = options.model.vit;
   gemm.images = options.batch_size;
-  CHECK_THROWS_WITH_AS(bench_gemm(gemm), doctest::Contains("--batch-size 1048576 needs"), UsageError);
+  CHECK_THROWS_WITH_AS(bench_gemm(gemm), doctest::Contains("--batch-size 1048576: a product needs"),
+                       UsageError);
 }
 
 TEST_CASE("the products of a model are those of its layers and of a head") {
