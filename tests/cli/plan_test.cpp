@@ -65,7 +65,7 @@ TEST_CASE("plan reads well for people, too") {
 TEST_CASE("a model that no machine holds is said not to fit, and nothing is tried") {
   const TemporaryFolder folder;
   const Outcome planned = vmoe::testing::vmoe(plan_command(
-      (folder / "run").string(), {"--dim", "65536", "--mlp-dim", "262144", "--depth", "96", "--json"}));
+      (folder / "run").string(), {"--dim", "16384", "--mlp-dim", "65536", "--depth", "96", "--json"}));
   CHECK(planned.code == 0);
   const auto json = nlohmann::json::parse(planned.out);
   CHECK(json["fits"] == false);
@@ -84,8 +84,8 @@ TEST_CASE("train says early on how long it will take and how much memory, once")
 }
 
 TEST_CASE("a batch that no machine holds is refused in one line") {
-  const Outcome outcome =
-      vmoe::testing::vmoe({"bench", "train", "--batch-size", "1048576", "--image-size", "4096"});
+  const Outcome outcome = vmoe::testing::vmoe(
+      {"bench", "train", "--batch-size", "1048576", "--image-size", "1024", "--patch-size", "32"});
   CHECK(outcome.code == 2);
   CHECK(outcome.err.find("--batch-size 1048576: the batch needs") != std::string::npos);
 }
