@@ -13,12 +13,12 @@ constexpr uint32_t kImageMagic = 0x803, kLabelMagic = 0x801;
 
 }  // namespace
 
-IdxFile::IdxFile(const std::string& path, Content content, int64_t room)
-    : path_(path), content_(content), file_(path) {
-  const Bytes packed = file_.bytes();
+IdxFile::IdxFile(const std::string& path, Content content, int64_t room) : path_(path), content_(content) {
+  const Bytes packed = file_.emplace(path).bytes();
   if (packed.empty()) throw InputError(path + ": the file is empty");
   if (packed.size() >= 2 && packed[0] == 0x1F && packed[1] == 0x8B) {
     unpack(room);
+    file_.reset();
   } else {
     bytes_ = packed;
     read_header(bytes_);
@@ -79,7 +79,7 @@ void IdxFile::unpack(int64_t room) {
 
 // Unpacks at most `room` bytes; how many there were. `whole` asks for the end of the file to be just there.
 size_t IdxFile::inflate_into(uint8_t* to, size_t room, bool whole) {
-  const Bytes packed = file_.bytes();
+  const Bytes packed = file_->bytes();
   Inflater inflater(15 + 16);
   z_stream& stream = inflater.stream();
   size_t read = 0, written = 0;

@@ -5,6 +5,7 @@
 //   the top labels: 0x00000801, count, then a byte for each label
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "data/byte_reader.h"
@@ -40,7 +41,7 @@ class IdxFile {
 
   std::string path_;
   Content content_;
-  MappedFile file_;
+  std::optional<MappedFile> file_;  // none once it is unpacked
   std::unique_ptr<uint8_t[]> unpacked_;
   Bytes bytes_;
   size_t header_ = 0;
