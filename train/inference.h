@@ -40,13 +40,15 @@ class Inference {
   int threads() const { return static_cast<int>(workers_.size()); }
 
   /// Runs work(worker, first, count) for chunks of at most `chunk()` images of 0 .. images - 1 on all
-  /// threads, and then finish(worker, first, count) in the order of chunks, one at a time.
+  /// threads, and then finish(worker, first, count) in the order of chunks, one at a time. The number of
+  /// chunks is a multiple of four where there are as many images, so that few chunks keep two or four threads
+  /// busy to the end.
   template <class Work, class Finish>
   void run(int64_t images, const Work& work, const Finish& finish) {
-    const int chunks = static_cast<int>((images + chunk_ - 1) / chunk_);
-    LaneQueue queue(chunks);
-    const auto first = [&](int i) { return int64_t{i} * chunk_; };
-    const auto count = [&](int i) { return static_cast<int>(std::min<int64_t>(chunk_, images - first(i))); };
+    const int64_t chunks = std::min(images, ((images + chunk_ - 1) / chunk_ + 3) / 4 * 4);
+    LaneQueue queue(static_cast<int>(chunks));
+    const auto first = [&](int i) { return images * i / chunks; };
+    const auto count = [&](int i) { return static_cast<int>(first(i + 1) - first(i)); };
     in_parallel([&](InferenceWorker& worker) {
       queue.run([&](int i) { work(worker, first(i), count(i)); },
                 [&](int i) { finish(worker, first(i), count(i)); });
