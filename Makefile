@@ -70,6 +70,15 @@ ISA_baseline :=
 ISA_avx2 := -mavx2 -mfma
 ISA_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 KERNEL_FLAGS := -ffp-contract=fast
+# Products of fewer bits (tensor/kernels/narrow.h), by set and by the kernels that it stands beside.
+INT8_SETS := baseline $(if $(filter x86_64% amd64%,$(MACHINE)),avx2 avx_vnni avx512 avx512_vnni)
+INT8_baseline := -DVMOE_COMPANION=baseline
+INT8_avx2 := $(ISA_avx2) -DVMOE_COMPANION=avx2
+INT8_avx_vnni := $(ISA_avx2) -mavxvnni -DVMOE_COMPANION=avx2
+INT8_avx512 := $(ISA_avx512) -DVMOE_COMPANION=avx512
+INT8_avx512_vnni := $(ISA_avx512) -mavx512vnni -DVMOE_COMPANION=avx512
+BF16_SETS := $(if $(filter x86_64% amd64%,$(MACHINE)),avx512_bf16)
+BF16_avx512_bf16 := $(ISA_avx512) -mavx512bf16
 
 # All but these kernels is compiled for the oldest machine of its kind. -march=native gives the same bytes there but no
 # speed that could be measured (0 to 2 % on two models, as much as runs differ), and a program that dies elsewhere; so
@@ -84,10 +93,13 @@ endif
 
 FOLDERS := tensor autograd nn moe data train cli
 
-sources = $(filter-out tensor/kernels/vector.cpp,$(sort $(wildcard $(1)/*.cpp $(1)/*/*.cpp)))
+sources = $(filter-out tensor/kernels/vector%.cpp,$(sort $(wildcard $(1)/*.cpp $(1)/*/*.cpp)))
 to_objects = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 objects = $(call to_objects,$(call sources,$(1)))
-KERNEL_OBJECTS := $(foreach isa,$(ISAS),$(BUILD)/tensor/kernels/vector_$(isa).o)
+ISA_OBJECTS := $(ISAS:%=$(BUILD)/tensor/kernels/vector_%.o)
+INT8_OBJECTS := $(INT8_SETS:%=$(BUILD)/tensor/kernels/vector_int8_%.o)
+BF16_OBJECTS := $(BF16_SETS:%=$(BUILD)/tensor/kernels/vector_bf16_%.o)
+KERNEL_OBJECTS := $(ISA_OBJECTS) $(INT8_OBJECTS) $(BF16_OBJECTS)
 # Objects of each layer and all below it: a test program that reaches further up does not link.
 UP_tensor := $(call objects,tensor) $(KERNEL_OBJECTS)
 UP_autograd := $(UP_tensor) $(call objects,autograd)
@@ -109,7 +121,8 @@ tests: $(TESTS)
 # --- Settings and file lists: a stamp changes only when its text does ------------------------------------------------
 
 SETTINGS = $(CXX) $(shell $(CXX) -dumpversion 2>/dev/null) $(PREPROCESSOR_FLAGS) $(COMPILER_FLAGS) $(LINKER_FLAGS) \
-  $(LDLIBS) $(NATIVE_FLAGS) $(KERNEL_FLAGS) $(foreach isa,$(ISAS),$(isa): $(ISA_$(isa)))
+  $(LDLIBS) $(NATIVE_FLAGS) $(KERNEL_FLAGS) $(foreach isa,$(ISAS),$(isa): $(ISA_$(isa))) \
+  $(foreach set,$(INT8_SETS),int8 $(set): $(INT8_$(set))) $(foreach set,$(BF16_SETS),bf16 $(set): $(BF16_$(set)))
 quoted = '$(subst ','\'',$(strip $(1)))'
 PROBE = CXX=$(call quoted,$(CXX)) CPPFLAGS=$(call quoted,$(PREPROCESSOR_FLAGS)) \
   LDFLAGS=$(call quoted,$(LINKER_FLAGS)) SANITIZE=$(call quoted,$(SANITIZE)) BLAS=$(BLAS) sh tools/deps.sh
@@ -147,8 +160,14 @@ $(BUILD)/tests/%.o: compile += $(OPT:-O3=-O1)
 $(BUILD)/%.o: %.cpp $(BUILD)/settings
 	$(call say,compile,$<)$(compile) $(NATIVE_FLAGS) -c -o $@ $<
 
-$(KERNEL_OBJECTS): $(BUILD)/tensor/kernels/vector_%.o: tensor/kernels/vector.cpp $(BUILD)/settings
+$(ISA_OBJECTS): $(BUILD)/tensor/kernels/vector_%.o: tensor/kernels/vector.cpp $(BUILD)/settings
 	$(call say,compile,$< for $*)$(compile) $(KERNEL_FLAGS) $(ISA_$*) -DVMOE_ISA=$* -c -o $@ $<
+# Without contraction: the bytes of int8 are those of the plain loops.
+$(INT8_OBJECTS): $(BUILD)/tensor/kernels/vector_int8_%.o: tensor/kernels/vector_int8.cpp $(BUILD)/settings
+	$(call say,compile,$< for $*)$(compile) $(INT8_$*) -DVMOE_ISA=$* -c -o $@ $<
+
+$(BF16_OBJECTS): $(BUILD)/tensor/kernels/vector_bf16_%.o: tensor/kernels/vector_bf16.cpp $(BUILD)/settings
+	$(call say,compile,$< for $*)$(compile) $(BF16_$*) -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
 

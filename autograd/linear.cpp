@@ -46,6 +46,12 @@ LinearPart linear_part(Tape& tape, const char* weight_name, Var weight, const ch
 
 // y = x W^T + b          x [R, I]  W [O, I]  b [O]  y [R, O]
 void LinearPart::forward(Tape& tape, int64_t rows, const real* x, real* y, const real* base) const {
+  if (const PackedWeight* packed = tape.packed(weight); packed && packed->narrow) {
+    multiply(tape.arena(), tape.team(), *packed->narrow,
+             {rows, out, in, x, packed->codes, y, bias ? tape.value(bias).data : nullptr});
+    if (base) kernels().add(rows * out, y, base, y);
+    return;  // weights of fewer bits are for inference alone
+  }
   multiply(tape.team(), {.m = rows,
                          .n = out,
                          .k = in,

@@ -98,6 +98,12 @@ Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first
   for (int64_t e = 0; e < experts; ++e) {
     if (rows_of(e) == 0) continue;
     const PackedWeight* packed = tape.packed(weight);
+    if (packed && packed->narrow) {
+      multiply(tape.arena(), tape.team(), *packed->narrow,
+               {rows_of(e), out, in, X.data + first[e] * in, packed->codes + e * packed->codes_stride,
+                y.data + first[e] * out, biases + e * out});
+      continue;
+    }
     const real* panels = packed ? packed->forward + e * packed->forward_stride
                                 : pack_in(tape.arena(), in, out, {W.row(e).data, 1, in});
     multiply(tape.team(), {.m = rows_of(e),

@@ -44,7 +44,7 @@ void show(std::ostream& out, bool json, const Report&... report) {
 }  // namespace
 
 ExitCode bench_command(Arguments arguments, Streams& streams) {
-  std::string mode, routing = "even";
+  std::string mode, routing = "even", precision = "fp32";
   BenchOptions options;
   options.batch_size = 0;
   ModelFlags model;
@@ -69,6 +69,7 @@ ExitCode bench_command(Arguments arguments, Streams& streams) {
   flags.add("rounds", options.rounds, between(1, 1000), "parts of it; before each, the peak is measured");
   flags.toggle("breakdown", options.breakdown, "time by kernel: packing, products by purpose, gelu, ...");
   flags.add("lanes", options.lanes, between(1, 4096), "parts of a batch; they fix the order of sums");
+  add_precision_flag(flags, precision);
   add_json_flag(flags, json);
   add_machine_flags(flags, machine);
   flags.note("img/s", "batch over median step: median (least to most) of the rounds");
@@ -87,6 +88,9 @@ ExitCode bench_command(Arguments arguments, Streams& streams) {
     print_signature(streams.out, json);
     return ExitCode::done;
   }
+  options.precision = find_precision(precision);
+  if (mode != "infer" && options.precision != Precision::fp32)
+    throw UsageError("--precision goes with bench infer; training is in fp32");
   options.model = model_from_flags(model);
   options.threads = machine.threads;
   options.learned_routing = routing == "learned";

@@ -73,7 +73,7 @@ Json to_json(const BenchResult& r, const std::string& mode, const BenchOptions& 
   json["gflops"] = r.gflops();
   json["peak_gflops"] = r.peak_gflops;
   json["peak_fraction"] = r.gflops() / r.peak_gflops;
-  json["precision"] = "fp32";
+  json["precision"] = name_of(options.precision);
   json["steps"] = r.steps;
   json["config"] = to_json(options.model);
   if (!options.breakdown) return json;
@@ -88,12 +88,12 @@ Json to_json(const BenchResult& r, const std::string& mode, const BenchOptions& 
 void print(std::ostream& out, const BenchResult& r, const std::string& mode, const BenchOptions& options) {
   const Spread spread = spread_of(r.rounds);
   out << mode << ", batch " << options.batch_size << ", " << options.threads << " threads, " << kernels().name
-      << ", fp32: " << fixed(r.images_per_second, 1) << " img/s (" << fixed(spread.least, 1) << " to "
-      << fixed(spread.most, 1) << " in " << r.rounds.size() << " rounds)\n  step: p50 " << fixed(r.p50_ms, 2)
-      << " ms, p95 " << fixed(r.p95_ms, 2) << " ms, least " << fixed(r.min_ms, 2) << " ms, " << r.steps
-      << " steps\n  " << fixed(r.gflops(), 1) << " GFLOP/s, " << percent(r.gflops() / r.peak_gflops, 1)
-      << " of the peak of " << fixed(r.peak_gflops, 1) << " GFLOP/s; peak memory " << fixed(r.peak_rss_mb, 0)
-      << " MiB\n";
+      << ", " << name_of(options.precision) << ": " << fixed(r.images_per_second, 1) << " img/s ("
+      << fixed(spread.least, 1) << " to " << fixed(spread.most, 1) << " in " << r.rounds.size()
+      << " rounds)\n  step: p50 " << fixed(r.p50_ms, 2) << " ms, p95 " << fixed(r.p95_ms, 2) << " ms, least "
+      << fixed(r.min_ms, 2) << " ms, " << r.steps << " steps\n  " << fixed(r.gflops(), 1) << " GFLOP/s, "
+      << percent(r.gflops() / r.peak_gflops, 1) << " of the peak of " << fixed(r.peak_gflops, 1)
+      << " GFLOP/s; peak memory " << fixed(r.peak_rss_mb, 0) << " MiB\n";
   if (options.breakdown) out << "Where the time went, timing included\n" << breakdown_table(r, options);
 }
 

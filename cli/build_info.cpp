@@ -1,11 +1,10 @@
 #include "cli/build_info.h"
 
-#include <initializer_list>
-#include <utility>
 #include <vector>
 
 #include "tensor/kernels/cpu_features.h"
 #include "tensor/kernels/kernels.h"
+#include "tensor/kernels/narrow.h"
 #include "tensor/kernels/tables.h"
 #include "tensor/matmul.h"
 #include "train/inference.h"
@@ -70,22 +69,15 @@ std::string cpu_text(const Json& cpu) {
   return text;
 }
 
-// Which number types the processor multiplies faster than float, and by what.
+/// "fp32, int8 (avx512_vnni)"
 std::string precisions_text() {
-  const CpuFeatures& cpu = cpu_features();
-  const auto by = [](std::initializer_list<std::pair<bool, const char*>> ways) {
-    for (const auto& [present, name] : ways) {
-      if (present) return std::string(name);
-    }
-    return std::string();
-  };
-  const std::string int8 =
-      by({{cpu.amx_int8, "amx_int8"}, {cpu.avx512_vnni, "avx512_vnni"}, {cpu.avx_vnni, "avx_vnni"}});
-  const std::string bf16 = by({{cpu.amx_bf16, "amx_bf16"}, {cpu.avx512_bf16, "avx512_bf16"}});
   std::string text;
-  if (!bf16.empty()) text += "bfloat16 (" + bf16 + ")";
-  if (!int8.empty()) text += (text.empty() ? "" : ", ") + ("8-bit numbers (" + int8 + ")");
-  return text.empty() ? "none: this processor has no instructions for smaller numbers than float" : text;
+  for (const Precision precision : available_precisions()) {
+    const NarrowKernels* table = narrow_kernels(precision);
+    text += (text.empty() ? "" : ", ") + std::string(name_of(precision));
+    if (table) text += std::string(" (") + table->name + ")";
+  }
+  return text + "; auto is " + name_of(find_precision("auto"));
 }
 
 }  // namespace
@@ -102,6 +94,8 @@ Json build_info() {
   json["isas"] = names_of(available_kernels());
   json["isas_built"] = names_of(built_kernels());
   for (const auto& [name, feature] : cpu_feature_names()) json["cpu"][name] = cpu_features().*feature;
+  json["precisions"] = Json::array();
+  for (const Precision precision : available_precisions()) json["precisions"].push_back(name_of(precision));
   return json;
 }
 
@@ -115,7 +109,7 @@ std::string build_text() {
                   {"  threads      " + std::to_string(json["threads"].get<int>())},
                   {"  instructions " + isa_text(json)},
                   {"  processor    " + cpu_text(json["cpu"])},
-                  {"  also fast    " + precisions_text()}});
+                  {"  precisions   " + precisions_text()}});
 }
 
 }  // namespace vmoe

@@ -8,7 +8,8 @@
 namespace vmoe {
 
 /// {"version", "compiler", "compiled_for", "blas", "real", "threads", "isa", "isas": [names], "isas_built":
-/// [names], "cpu": {feature: whether this machine has it}}
+/// [names], "cpu": {feature: whether this machine has it},
+/// "precisions": [names]}
 Json build_info();
 /// The same for people, a few lines.
 std::string build_text();

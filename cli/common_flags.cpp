@@ -1,6 +1,7 @@
 #include "cli/common_flags.h"
 
 #include "moe/routers/table.h"
+#include "tensor/kernels/narrow.h"
 #include "tensor/kernels/tables.h"
 #include "tensor/pin.h"
 #include "train/inference.h"
@@ -67,6 +68,11 @@ void add_machine_flags(Flags& flags, Machine& machine) {
   for (const Kernels* table : built_kernels()) names.push_back(table->name);  // `prepare` says if it runs
   flags.choice("isa", machine.isa, names, "");
   flags.toggle("pin", machine.pin, "each thread to a processor, where they are as many");
+}
+
+void add_precision_flag(Flags& flags, std::string& precision) {
+  flags.choice("precision", precision, {"fp32", "int8", "bf16", "auto"},
+               "of products with weights; auto: the fastest here");
 }
 
 void add_json_flag(Flags& flags, bool& json) {

@@ -32,6 +32,10 @@ struct Machine {
 /// A group of --threads, --isa and --pin.
 void add_machine_flags(Flags& flags, Machine& machine);
 
+/// --precision of the products, in a group that is open. What is chosen becomes a Precision by
+/// `find_precision`, after `Machine::prepare`.
+void add_precision_flag(Flags& flags, std::string& precision);
+
 /// --json.
 void add_json_flag(Flags& flags, bool& json);
 

@@ -12,6 +12,7 @@
 #include "cli/common_flags.h"
 #include "cli/model_file.h"
 #include "cli/output.h"
+#include "tensor/kernels/narrow.h"
 
 namespace vmoe {
 namespace {
@@ -131,7 +132,7 @@ class PredictionList {
 }  // namespace
 
 ExitCode predict_command(Arguments arguments, Streams& streams) {
-  std::string model;
+  std::string model, precision = "fp32";
   std::vector<std::string> images;
   int top = 5;
   Machine machine;
@@ -143,12 +144,14 @@ ExitCode predict_command(Arguments arguments, Streams& streams) {
                   "JPEG, PNG or PNM files, folders of them, or - for a list on standard input");
   flags.group("Flags");
   flags.add("top", top, at_least(1), "classes to show of each image");
+  add_precision_flag(flags, precision);
   add_json_flag(flags, json);
   add_machine_flags(flags, machine);
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
   machine.prepare(streams);
-  Predictor predictor(load_model(model_path(model)), machine.threads);
+  const Precision chosen = find_precision(precision);
+  Predictor predictor(load_model(model_path(model)), machine.threads, chosen);
   PredictionList list(predictor, top, json, streams);
   const Visit visit = [&](const std::string& path) { list.predict(path); };
   for (const std::string& image : images) {

@@ -18,6 +18,10 @@ Model::Model(const ModelConfig& config)
   parameters_.allocate();
 }
 
+std::vector<ParamId> Model::exact_weights() const {
+  return router_weight_ ? std::vector<ParamId>{router_weight_} : std::vector<ParamId>{};
+}
+
 const Routing& Model::route(Pass& pass, Var tokens, Choice choice) const {
   Tape& tape = pass.tape;
   const int patches_from = config_.vit.has_class_token() ? 1 : 0;

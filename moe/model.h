@@ -38,6 +38,10 @@ class Model {
   /// Images [B, C, S, S] -> logits. On a tape that records nothing, memory does not grow with depth.
   Output forward(Pass& pass, Var images, Choice choice = Choice::learned) const;
 
+  /// Weights that stay in full precision whatever the others are rounded to: the router's, whose choice is
+  /// discrete. An image that lies between two experts would go to another one.
+  std::vector<ParamId> exact_weights() const;
+
   const ModelConfig& config() const { return config_; }
   ParameterStore& parameters() { return parameters_; }
   const ParameterStore& parameters() const { return parameters_; }

@@ -99,6 +99,38 @@ void multiply(Team& team, const Gemm& g) {
   });
 }
 
+void multiply(Arena& arena, Team& team, const NarrowKernels& kernels, const NarrowProduct& p) {
+  const Arena::Mark mark = arena.mark();
+  const int64_t row = kernels.row_bytes(p.k), panel = kernels.panel_bytes(p.k);
+  auto* rows = arena.allocate<std::byte>(p.m * row);
+  // Encoding a row takes far less time than multiplying it by a whole weight: pieces of many rows and
+  // numbers.
+  constexpr int64_t kRowsInPiece = 16;
+  team.run(static_cast<int>((p.m + kRowsInPiece - 1) / kRowsInPiece), [&](int i) {
+    const int64_t first = i * kRowsInPiece;
+    kernels.encode(std::min(kRowsInPiece, p.m - first), p.k, p.a + first * p.k, p.k, rows + first * row);
+  });
+  const auto columns = [&](int64_t first, int64_t count) {
+    kernels.gemm({.m = p.m,
+                  .n = count,
+                  .k = p.k,
+                  .a = rows,
+                  .b = p.codes + first / kernels.panel * panel,
+                  .c = p.c + first,
+                  .c_row = p.n,
+                  .bias = p.bias ? p.bias + first : nullptr});
+  };
+  if (team.threads() == 1) {
+    columns(0, p.n);
+  } else {
+    team.run(static_cast<int>((p.n + kernels.panel - 1) / kernels.panel), [&](int i) {
+      const int64_t first = int64_t{i} * kernels.panel;
+      columns(first, std::min<int64_t>(kernels.panel, p.n - first));
+    });
+  }
+  arena.release(mark);
+}
+
 const real* pack_in(Arena& arena, int64_t k, int64_t n, Matrix b) {
   real* packed = arena.allocate<real>(kernels().packed_size(k, n));
   kernels().pack(k, n, b.data, b.row, b.column, packed);

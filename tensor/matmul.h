@@ -5,6 +5,7 @@
 
 #include "tensor/arena.h"
 #include "tensor/kernels/kernels.h"
+#include "tensor/kernels/narrow.h"
 #include "tensor/team.h"
 
 namespace vmoe {
@@ -21,6 +22,17 @@ std::string blas_description();
 
 /// The product `g`, its panels shared between the threads of the team. The same bytes for any team.
 void multiply(Team& team, const Gemm& g);
+
+/// C [m, n] = A W^T (+ bias) by a weight W [n, k] of fewer bits: rows of A [m, k], side by side, are encoded
+/// in memory of the arena, which is given back. The same bytes for any team.
+struct NarrowProduct {
+  int64_t m, n, k;
+  const real* a;
+  const std::byte* codes;  // from kernels.pack
+  real* c;
+  const real* bias;  // [n], or null
+};
+void multiply(Arena& arena, Team& team, const NarrowKernels& kernels, const NarrowProduct& product);
 
 /// A matrix as it lies in memory: element (i, j) at data[i * row + j * column].
 struct Matrix {

@@ -14,9 +14,18 @@ bool is_packed(const Parameter& parameter) {
   return parameter.role == Role::weight && parameter.shape.rank() >= (parameter.experts > 0 ? 3 : 2);
 }
 
+// Weights of few outputs fill no panel, and there is nothing to gain.
+bool is_narrow(const NarrowWeights& narrow, const PackedWeight& weight, int parameter) {
+  constexpr int64_t kLeastOutputs = 8;
+  const auto excepts = [&](ParamId id) { return id.index == parameter; };
+  return narrow.kernels && weight.outputs >= kLeastOutputs && weight.inputs <= kMostNarrowInputs &&
+         std::none_of(narrow.except.begin(), narrow.except.end(), excepts);
+}
+
 }  // namespace
 
-PackedWeights::PackedWeights(const ParameterStore& store, const Kernels& kernels, bool training)
+PackedWeights::PackedWeights(const ParameterStore& store, const Kernels& kernels, bool training,
+                             const NarrowWeights& narrow)
     : store_(store), kernels_(kernels), weights_(store.count()) {
   size_t bytes = 0;
   for (int i = 0; i < store.count(); ++i) {
@@ -25,9 +34,15 @@ PackedWeights::PackedWeights(const ParameterStore& store, const Kernels& kernels
     PackedWeight& packed = weights_[i];
     packed.outputs = parameter.experts > 0 ? parameter.shape[1] : parameter.shape[0];
     packed.inputs = parameter.shape.count() / (copies_of(parameter) * packed.outputs);
-    packed.forward_stride = kernels.packed_size(packed.inputs, packed.outputs);
+    if (is_narrow(narrow, packed, i)) {
+      packed.narrow = narrow.kernels;
+      packed.codes_stride = narrow.kernels->packed_bytes(packed.inputs, packed.outputs);
+    } else {
+      packed.forward_stride = kernels.packed_size(packed.inputs, packed.outputs);
+    }
     if (training) packed.backward_stride = kernels.packed_size(packed.outputs, packed.inputs);
-    bytes += copies_of(parameter) * (packed.forward_stride + packed.backward_stride) * sizeof(real) +
+    bytes += copies_of(parameter) *
+                 ((packed.forward_stride + packed.backward_stride) * sizeof(real) + packed.codes_stride) +
              2 * Arena::kAlignment;
     for (int e = 0; e < copies_of(parameter); ++e) jobs_.push_back({i, e});
   }
@@ -36,6 +51,10 @@ PackedWeights::PackedWeights(const ParameterStore& store, const Kernels& kernels
     PackedWeight& packed = weights_[i];
     if (packed.outputs == 0) continue;
     const int copies = copies_of(store[{i}]);
+    if (packed.narrow) {
+      packed.codes = memory_.allocate<std::byte>(copies * packed.codes_stride);
+      continue;
+    }
     packed.forward = memory_.allocate<real>(copies * packed.forward_stride);
     if (training) packed.backward = memory_.allocate<real>(copies * packed.backward_stride);
   }
@@ -52,6 +71,10 @@ void PackedWeights::pack(int piece) {
   }
   const real* w = value.data + expert * out * in;  // [out, in]
   // The packed copies are ours; PackedWeight shows them to readers as const.
+  if (packed.narrow) {
+    packed.narrow->pack(in, out, w, const_cast<std::byte*>(packed.codes) + expert * packed.codes_stride);
+    return;
+  }
   kernels_.pack(in, out, w, 1, in, const_cast<real*>(packed.forward) + expert * packed.forward_stride);
   if (packed.backward) {
     kernels_.pack(out, in, w, in, 1, const_cast<real*>(packed.backward) + expert * packed.backward_stride);

@@ -6,6 +6,7 @@
 
 #include "tensor/arena.h"
 #include "tensor/kernels/kernels.h"
+#include "tensor/kernels/narrow.h"
 #include "tensor/parameter_store.h"
 
 namespace vmoe {
@@ -17,13 +18,25 @@ struct PackedWeight {
   const real* forward = nullptr;
   const real* backward = nullptr;
   int64_t forward_stride = 0, backward_stride = 0;  // from one expert to the next
+
+  /// With fewer bits there are codes instead of numbers, from these kernels' `pack`.
+  const NarrowKernels* narrow = nullptr;
+  const std::byte* codes = nullptr;
+  int64_t codes_stride = 0;  // bytes from one expert to the next
+};
+
+/// Which weights are packed with fewer bits, for inference alone.
+struct NarrowWeights {
+  const NarrowKernels* kernels = nullptr;  // null: none
+  std::vector<ParamId> except = {};        // stay in fp32
 };
 
 /// Packed copies of every parameter of role `weight` with at least two dimensions.
 class PackedWeights {
  public:
   /// `training` asks for the backward form as well.
-  PackedWeights(const ParameterStore& store, const Kernels& kernels, bool training);
+  PackedWeights(const ParameterStore& store, const Kernels& kernels, bool training,
+                const NarrowWeights& narrow = {});
 
   /// Pieces of work that can be packed independently (for sharing between threads).
   int pieces() const { return static_cast<int>(jobs_.size()); }

@@ -149,7 +149,8 @@ BenchResult bench_inference(const BenchOptions& options) {
   const TimedKernels timed(options.breakdown);
   Model model(options.model);
   model.initialise(0);
-  auto inference = Inference::taking_weights(model, options.batch_size == 1 ? 1 : threads_of(options));
+  auto inference =
+      Inference::taking_weights(model, options.batch_size == 1 ? 1 : threads_of(options), options.precision);
   RandomBatch batch(options.model.vit, options.batch_size);
   const VitConfig& vit = options.model.vit;
   const auto forward = [&](InferenceWorker& worker, int64_t first, int count) {

@@ -8,11 +8,20 @@
 
 namespace vmoe {
 
-Inference::Inference(const Model& model, int threads) : Inference(model, threads, nullptr) {}
+namespace {
 
-Inference::Inference(const Model& model, int threads, ParameterStore* to_release)
+NarrowWeights narrow_weights(const Model& model, Precision precision) {
+  return {narrow_kernels(find_precision(name_of(precision))), model.exact_weights()};
+}
+
+}  // namespace
+
+Inference::Inference(const Model& model, int threads, Precision precision)
+    : Inference(model, threads, precision, nullptr) {}
+
+Inference::Inference(const Model& model, int threads, Precision precision, ParameterStore* to_release)
     : model_(model),
-      packed_(model.parameters(), kernels(), false),
+      packed_(model.parameters(), kernels(), false, narrow_weights(model, precision)),
       chunk_(plan_lanes(64, 1, model.config().vit.tokens()).chunk) {
   for (int i = 0; i < std::max(1, threads); ++i) {
     workers_.push_back(std::make_unique<InferenceWorker>(i, model, packed_));

@@ -30,12 +30,16 @@ struct InferenceWorker {
 class Inference {
  public:
   /// Packs the model's weights as they are now; `pack` does it again after they changed.
-  Inference(const Model& model, int threads);
+  /// With fewer bits than fp32, all weights but Model::exact_weights() are packed in `precision`. Throws
+  /// UsageError if this cannot be had.
+  Inference(const Model& model, int threads, Precision precision = Precision::fp32);
   void pack();
   /// For a model that only predicts: its matrices are packed and released
   /// (`PackedWeights::pack_and_release`), so that they lie in memory once. `pack` is an error then, as is
   /// saving the model.
-  static Inference taking_weights(Model& model, int threads) { return {model, threads, &model.parameters()}; }
+  static Inference taking_weights(Model& model, int threads, Precision precision = Precision::fp32) {
+    return {model, threads, precision, &model.parameters()};
+  }
 
   int threads() const { return static_cast<int>(workers_.size()); }
 
@@ -61,9 +65,11 @@ class Inference {
                         int64_t position = 0) const;
   InferenceWorker& worker(int i) { return *workers_[i]; }
   int chunk() const { return chunk_; }
+  /// Bytes of the packed weights.
+  size_t weight_bytes() const { return packed_.bytes(); }
 
  private:
-  Inference(const Model& model, int threads, ParameterStore* to_release);
+  Inference(const Model& model, int threads, Precision precision, ParameterStore* to_release);
   void in_parallel(const std::function<void(InferenceWorker&)>& body);
 
   const Model& model_;

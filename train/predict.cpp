@@ -11,8 +11,10 @@
 namespace vmoe {
 
 struct Predictor::State {
-  State(LoadedModel from, int threads)
-      : loaded(std::move(from)), inference(Inference::taking_weights(*loaded.model, 1)), team(threads) {
+  State(LoadedModel from, int threads, Precision precision)
+      : loaded(std::move(from)),
+        inference(Inference::taking_weights(*loaded.model, 1, precision)),
+        team(threads) {
     inference.worker(0).tape.set_team(team);
   }
 
@@ -21,8 +23,8 @@ struct Predictor::State {
   Team team;
 };
 
-Predictor::Predictor(LoadedModel loaded, int threads)
-    : state_(std::make_unique<State>(std::move(loaded), threads)) {}
+Predictor::Predictor(LoadedModel loaded, int threads, Precision precision)
+    : state_(std::make_unique<State>(std::move(loaded), threads, precision)) {}
 Predictor::~Predictor() = default;
 
 const ModelDescription& Predictor::description() const {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tensor/kernels/narrow.h"
 #include "train/checkpoint.h"
 
 namespace vmoe {
@@ -29,7 +30,7 @@ struct Prediction {
 /// bytes for any number of them.
 class Predictor {
  public:
-  Predictor(LoadedModel loaded, int threads);
+  Predictor(LoadedModel loaded, int threads, Precision precision = Precision::fp32);
   ~Predictor();
   /// The `top` most probable classes. Throws InputError (a bad image) or IoError (unreadable).
   Prediction predict(const std::string& path, int top);

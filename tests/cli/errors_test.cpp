@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "tensor/kernels/kernels.h"
 #include "tests/cli/program.h"
 #include "tests/support/fixture.h"
 #include "tests/support/temporary_folder.h"
@@ -218,6 +219,16 @@ TEST_CASE("every recipe of the project is one that train understands") {
     // The data is looked for after the recipe was read, so an error of the recipe would come first.
     check_error({"train", "no/such/data", "-c", recipe.path().string()}, 4, {"no/such/data"});
   }
+}
+
+TEST_CASE("a precision that is unknown, that cannot be had, or that goes with another command is an error") {
+  check_error({"eval", "m", "d", "--precision", "fp8"}, 2,
+              {"--precision", "fp8", "fp32, int8, bf16 or auto"});
+  check_error({"eval", "m", "d", "--isa", "baseline", "--precision", "bf16"}, 2,
+              {"bf16", "baseline", "int8"});
+  check_error({"bench", "train", "--precision", "int8"}, 2, {"--precision", "bench infer"});
+  check_error({"train", kTinyData, "--precision", "int8"}, 2, {"--precision"});
+  vmoe::use_kernels("auto");
 }
 
 TEST_CASE("a file of an evaluation that cannot be written is an error") {

@@ -231,8 +231,26 @@ TEST_CASE("info says which instruction set runs, of which, and what the processo
     CHECK(build["cpu"][name] == vmoe::cpu_features().*feature);
   const std::string text = succeed({"info"}).out;
   for (const char* part :
-       {"\n  instructions ", ": the widest of plain, baseline", "\n  processor ", "\n  also fast "})
+       {"\n  instructions ", ": the widest of plain, baseline", "\n  processor ", "\n  precisions "})
     CHECK(text.find(part) != std::string::npos);
+}
+
+TEST_CASE("eval at a lower precision says how far its figures are from those of fp32") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string();
+  succeed(train_command(run));
+  const Json full = json_of({"eval", run, kTinyData});
+  CHECK(full["precision"] == "fp32");
+  CHECK(!full.contains("fp32"));
+  const Json narrow = json_of({"eval", run, kTinyData, "--precision", "int8"});
+  CHECK(narrow["precision"] == "int8");
+  for (const char* key : {"top1", "top5", "loss"}) CHECK(narrow["fp32"][key] == full[key]);
+  CHECK(narrow["loss"] != full["loss"]);
+  CHECK(narrow["top1_difference"] == narrow["top1"].get<double>() - full["top1"].get<double>());
+  CHECK(json_of({"eval", run, kTinyData, "--precision", "int8", "--threads", "3"})["loss"] == narrow["loss"]);
+  const std::string text = succeed({"eval", run, kTinyData, "--precision", "int8"}).out;
+  CHECK(text.find("int8 instead of fp32: top-1 ") != std::string::npos);
+  json_of({"bench", "infer", "--model", "fashion64", "--seconds", "0", "--precision", "auto"});
 }
 
 TEST_CASE("a run remembers which instruction set auto became, and another machine's auto is refused") {

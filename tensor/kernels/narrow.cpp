@@ -1,0 +1,90 @@
+// Which table computes a precision, beside the fp32 kernels in use.
+
+#include "tensor/kernels/narrow.h"
+
+#include <cstring>
+
+#include "tensor/error.h"
+#include "tensor/kernels/cpu_features.h"
+#include "tensor/kernels/kernels.h"
+#include "tensor/kernels/narrow_tables.h"
+
+namespace vmoe {
+
+namespace {
+
+constexpr Precision kPrecisions[] = {Precision::fp32, Precision::int8, Precision::bf16};
+
+std::vector<const NarrowKernels*> probe() {
+  std::vector<const NarrowKernels*> tables;
+#ifndef VMOE_F64
+  tables = {&kInt8_plain, &kInt8_baseline, &kBf16_plain};
+#if defined(__x86_64__)
+  const CpuFeatures& cpu = cpu_features();
+  if (cpu.avx2) tables.push_back(&kInt8_avx2);
+  if (cpu.avx_vnni) tables.push_back(&kInt8_avx_vnni);
+  if (cpu.avx512) tables.push_back(&kInt8_avx512);
+  if (cpu.avx512_vnni) tables.push_back(&kInt8_avx512_vnni);
+  if (cpu.avx512_bf16) tables.push_back(&kBf16_avx512_bf16);
+#endif
+#endif
+  return tables;
+}
+
+Precision fastest() {
+  for (const Precision precision : {Precision::int8, Precision::bf16}) {
+    const NarrowKernels* table = narrow_kernels(precision);
+    if (table && table->faster_than_fp32) return precision;
+  }
+  return Precision::fp32;
+}
+
+}  // namespace
+
+const std::vector<const NarrowKernels*>& available_narrow_kernels() {
+  static const std::vector<const NarrowKernels*> tables = probe();
+  return tables;
+}
+
+const NarrowKernels* narrow_kernels(Precision precision) {
+  const NarrowKernels* best = nullptr;  // later ones are better
+  for (const NarrowKernels* table : available_narrow_kernels()) {
+    if (table->precision == precision && std::strcmp(table->companion, kernels().name) == 0) best = table;
+  }
+  return best;
+}
+
+const char* name_of(Precision precision) {
+  switch (precision) {
+    case Precision::int8:
+      return "int8";
+    case Precision::bf16:
+      return "bf16";
+    default:
+      return "fp32";
+  }
+}
+
+std::vector<Precision> available_precisions() {
+  std::vector<Precision> found = {Precision::fp32};
+  for (const Precision precision : {Precision::int8, Precision::bf16}) {
+    if (narrow_kernels(precision)) found.push_back(precision);
+  }
+  return found;
+}
+
+Precision find_precision(const std::string& name) {
+  if (name == "auto") return fastest();
+  bool known = false;
+  for (const Precision precision : kPrecisions) known |= name == name_of(precision);
+  if (!known) throw UsageError("'" + name + "' is no precision; it must be fp32, int8, bf16 or auto");
+  std::string names = "auto";
+  for (const Precision precision : available_precisions()) {
+    if (name == name_of(precision)) return precision;
+    names += std::string(", ") + name_of(precision);
+  }
+  throw UsageError("precision " + name + " cannot be had here with the instruction set '" + kernels().name +
+                   "'" + (sizeof(real) == 8 ? " in a build of double numbers" : "") + "; it has " + names);
+}
+
+}  // namespace vmoe
