@@ -149,17 +149,14 @@ void relu_backward(int64_t n, const float* x, const float* dy, float* dx, bool a
 void gelu(int64_t n, const float* x, float* y) {
   for_vectors(n, [=](auto get, auto put) {
     const Vec v = get(x);
-    Vec density;
-    put(y, v * normal_cdf(v, density));
+    put(y, v * normal_cdf_for_gelu(v));
   });
 }
 
 void gelu_backward(int64_t n, const float* x, const float* dy, float* dx, bool add) {
   for_vectors(n, [=](auto get, auto put) {
-    const Vec v = get(x);
-    Vec density;
-    const Vec cdf = normal_cdf(v, density);
-    const Vec d = get(dy) * (cdf + v * density * 0.39894228f);
+    const Vec v = get(x), density = exp(v * v * -0.5f);
+    const Vec d = get(dy) * (normal_cdf_for_gelu(v) + v * density * 0.39894228f);
     put(dx, add ? get(dx) + d : d);
   });
 }
