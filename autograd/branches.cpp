@@ -15,6 +15,8 @@ namespace {
 // Rows that go through a whole branch at a time: enough to make use of a panel of weights in the first-level
 // cache, few enough that their hidden numbers stay in the second.
 constexpr int64_t kRowBlock = 192;
+constexpr int64_t kPiece =
+    1 << 14;  // numbers that are worth handing to another thread, where threads share one image
 
 // h = norm(x) of rows of one width, and what its gradient needs.
 struct NormPart {
@@ -23,9 +25,14 @@ struct NormPart {
   real eps;
   real *mean, *rstd;  // [rows]
 
+  // Rows first .. first + rows - 1, to h.
   void forward(Tape& tape, int64_t first, int64_t rows, real* h) const {
-    kernels().layer_norm(rows, width, tape.value(x).data + first * width, tape.value(gain).data,
-                         tape.value(bias).data, eps, h, mean + first, rstd + first);
+    const real *from = tape.value(x).data + first * width, *g = tape.value(gain).data,
+               *b = tape.value(bias).data;
+    tape.team().share_range(rows, kPiece / width + 1, [=, this](int64_t piece, int64_t some) {
+      kernels().layer_norm(some, width, from + piece * width, g, b, eps, h + piece * width,
+                           mean + first + piece, rstd + first + piece);
+    });
   }
 
   // Where the gradients go, to be asked for before any scratch memory. Those of constants are computed and
@@ -154,7 +161,9 @@ Var mlp_branch(Tape& tape, Var x, NormInputs norm, LinearInputs fc1, Activation 
       real* before_activation = u ? u + first * hidden : a;
       before.forward(tape, first, some, h);
       up.forward(tape, some, h, before_activation);
-      activate(some * hidden, before_activation, a);
+      tape.team().share_range(some, kPiece / hidden + 1, [=](int64_t piece, int64_t count) {
+        activate(count * hidden, before_activation + piece * hidden, a + piece * hidden);
+      });
       down.forward(tape, some, a, y.data + first * width, X.data + first * width);
     }
   }

@@ -85,12 +85,9 @@ std::string blas_description() {
 
 void multiply(Team& team, const Gemm& g) {
   const Kernels& k = kernels();
-  const int64_t panels = (g.n + k.panel - 1) / k.panel;
-  if (team.threads() == 1 || panels == 1) return k.gemm(g);
-  team.run(static_cast<int>(panels), [&](int i) {
+  team.share_range(g.n, k.panel, [&](int64_t first, int64_t columns) {
     Gemm part = g;
-    const int64_t first = int64_t{i} * k.panel;
-    part.n = std::min<int64_t>(k.panel, g.n - first);
+    part.n = columns;
     part.b += first * g.k;
     part.c += first;
     if (g.bias) part.bias += first;
@@ -103,31 +100,21 @@ void multiply(Arena& arena, Team& team, const NarrowKernels& kernels, const Narr
   const Arena::Mark mark = arena.mark();
   const int64_t row = kernels.row_bytes(p.k), panel = kernels.panel_bytes(p.k);
   auto* rows = arena.allocate<std::byte>(p.m * row);
-  // Encoding a row takes far less time than multiplying it by a whole weight: pieces of many rows and
-  // numbers.
+  // Encoding a row takes far less time than multiplying it by a whole weight: pieces of many rows.
   constexpr int64_t kRowsInPiece = 16;
-  team.run(static_cast<int>((p.m + kRowsInPiece - 1) / kRowsInPiece), [&](int i) {
-    const int64_t first = i * kRowsInPiece;
-    kernels.encode(std::min(kRowsInPiece, p.m - first), p.k, p.a + first * p.k, p.k, rows + first * row);
+  team.share_range(p.m, kRowsInPiece, [&](int64_t first, int64_t some) {
+    kernels.encode(some, p.k, p.a + first * p.k, p.k, rows + first * row);
   });
-  const auto columns = [&](int64_t first, int64_t count) {
+  team.share_range(p.n, kernels.panel, [&](int64_t first, int64_t columns) {
     kernels.gemm({.m = p.m,
-                  .n = count,
+                  .n = columns,
                   .k = p.k,
                   .a = rows,
                   .b = p.codes + first / kernels.panel * panel,
                   .c = p.c + first,
                   .c_row = p.n,
                   .bias = p.bias ? p.bias + first : nullptr});
-  };
-  if (team.threads() == 1) {
-    columns(0, p.n);
-  } else {
-    team.run(static_cast<int>((p.n + kernels.panel - 1) / kernels.panel), [&](int i) {
-      const int64_t first = int64_t{i} * kernels.panel;
-      columns(first, std::min<int64_t>(kernels.panel, p.n - first));
-    });
-  }
+  });
   arena.release(mark);
 }
 

@@ -2,6 +2,7 @@
 // Threads that share the work inside one op (for a single image, where there are no lanes to hand out).
 
 #include <atomic>
+#include <cstdint>
 #include <exception>
 #include <functional>
 
@@ -30,6 +31,20 @@ class Team {
       return;
     }
     share({pieces, &piece, [](const void* state, int i) { (*static_cast<const Piece*>(state))(i); }});
+  }
+
+  /// Cuts 0 .. count - 1 into a few ranges for every thread, which begin at multiples of `unit`, and calls
+  /// body(first, size) for each; the whole at once for a team of one. What an element becomes must not depend
+  /// on the cut.
+  template <class Body>
+  void share_range(int64_t count, int64_t unit, const Body& body) {
+    if (threads_ == 1) return body(int64_t{0}, count);
+    const int64_t units = (count + unit - 1) / unit;
+    const int64_t pieces = units < 4 * threads_ ? units : 4 * threads_;
+    run(static_cast<int>(pieces), [&](int i) {
+      const int64_t first = units * i / pieces * unit, end = units * (i + 1) / pieces * unit;
+      body(first, (end < count ? end : count) - first);
+    });
   }
 
  private:

@@ -67,6 +67,25 @@ TEST_CASE("denormal numbers are zero on every thread of a team") {
   }
 }
 
+TEST_CASE("a range is cut into pieces that begin at multiples of the unit and cover it once") {
+  for (const int threads : {1, 2, 3}) {
+    Team team(threads);
+    for (const int64_t count : {1, 7, 8, 9, 64, 197}) {
+      for (const int64_t unit : {1, 8, 300}) {
+        std::vector<int> seen(count, 0);
+        team.lead([&] {
+          team.share_range(count, unit, [&](int64_t first, int64_t size) {
+            CHECK_UNARY(first % unit == 0);
+            CHECK_UNARY(size > 0);
+            for (int64_t i = first; i < first + size; ++i) ++seen[i];
+          });
+        });
+        for (const int times : seen) CHECK_UNARY(times == 1);
+      }
+    }
+  }
+}
+
 TEST_CASE("an exception of a piece or of the leader comes out of lead, and the team goes on") {
   for (const int threads : {1, 4}) {
     CAPTURE(threads);
