@@ -149,14 +149,14 @@ void relu_backward(int64_t n, const float* x, const float* dy, float* dx, bool a
 void gelu(int64_t n, const float* x, float* y) {
   for_vectors(n, [=](auto get, auto put) {
     const Vec v = get(x);
-    put(y, v * normal_cdf_for_gelu(v));
+    put(y, v * normal_cdf(v));
   });
 }
 
 void gelu_backward(int64_t n, const float* x, const float* dy, float* dx, bool add) {
   for_vectors(n, [=](auto get, auto put) {
     const Vec v = get(x), density = exp(v * v * -0.5f);
-    const Vec d = get(dy) * (normal_cdf_for_gelu(v) + v * density * 0.39894228f);
+    const Vec d = get(dy) * (normal_cdf(v) + v * density * 0.39894228f);
     put(dx, add ? get(dx) + d : d);
   });
 }
@@ -188,10 +188,7 @@ void hyperbolic_tangent(int64_t n, const float* x, float* y) {
 }
 
 void normal_distribution(int64_t n, const float* x, float* y) {
-  for_vectors(n, [=](auto get, auto put) {
-    Vec density;
-    put(y, normal_cdf(get(x), density));
-  });
+  for_vectors(n, [=](auto get, auto put) { put(y, normal_cdf(get(x))); });
 }
 
 // --- softmax ---
