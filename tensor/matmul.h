@@ -14,7 +14,7 @@ namespace vmoe {
 /// those that it has started. Called once before the first product; harmless without OpenBLAS.
 void hold_blas_to_one_thread();
 /// Whether OpenBLAS computes weight gradients beside these kernels: when its own are at least as wide. Their
-/// two factors change with every call, so packing cannot be shared, and there it is some 10 % faster at equal
+/// two factors change with every call, so packing cannot be shared, and there it is about as fast at equal
 /// width and 0.6 times as fast at half of it. The plain kernels, being the definition, do without it.
 bool blas_serves(const Kernels& kernels);
 /// "OpenBLAS 0.3.21 Haswell, pthreads, held to 1 thread", or "none: own kernels".
