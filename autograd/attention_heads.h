@@ -15,6 +15,7 @@ struct AttentionHeads {
 
   /// Numbers of all probabilities.
   int64_t probabilities() const { return batch * heads * tokens * score_row(); }
+  /// Numbers from one row of probabilities to the next: T rounded up to whole vectors of the kernels in use.
   int64_t score_row() const;
   /// y [B, T, D] = concat over heads of P V with P = softmax(Q K^T / sqrt(D/H)), which `p` keeps. The heads
   /// are shared between the threads of the team; scratch memory comes from the arena and is given back.

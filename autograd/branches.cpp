@@ -15,8 +15,8 @@ namespace {
 // Rows that go through a whole branch at a time: enough to make use of a panel of weights in the first-level
 // cache, few enough that their hidden numbers stay in the second.
 constexpr int64_t kRowBlock = 192;
-constexpr int64_t kPiece =
-    1 << 14;  // numbers that are worth handing to another thread, where threads share one image
+// Numbers that are worth handing to another thread, where threads share one image.
+constexpr int64_t kPiece = 1 << 14;
 
 // h = norm(x) of rows of one width, and what its gradient needs.
 struct NormPart {
