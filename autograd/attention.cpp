@@ -67,13 +67,16 @@ void AttentionHeads::forward(Arena& arena, Team& team, const real* qkv, real* p,
   const Head head = head_of(*this);
   const Arena::Mark mark = arena.mark();
   const int items = static_cast<int>(batch * heads);
-  const int64_t scratch_step = team.threads() == 1 ? 0 : scratch_size(head);  // one thread: one scratch
-  real* scratch = arena.allocate<real>(scratch_step == 0 ? scratch_size(head) : items * scratch_step);
+  const int64_t own = team.threads() == 1 ? 0 : 1;  // one thread: the same scratch for all heads, in cache
+  const int64_t scratch_step = own * scratch_size(head);
+  real* scratch = arena.allocate<real>(scratch_size(head) + (items - 1) * scratch_step);
+  const int64_t scores = tokens * head.score_row, scores_step = p ? scores : own * scores;
+  real* probabilities = p ? p : arena.allocate<real>(scores + (items - 1) * scores_step);
   team.run(items, [=, this](int item) {
     const int64_t b = item / heads, h = item % heads;
     const real* q = qkv + b * tokens * 3 * width + h * head.size;
     vmoe::forward(scratch + item * scratch_step, head, q, q + width, q + 2 * width,
-                  p + item * tokens * head.score_row, y + b * tokens * width + h * head.size, width);
+                  probabilities + item * scores_step, y + b * tokens * width + h * head.size, width);
   });
   arena.release(mark);
 }
@@ -98,7 +101,7 @@ Var attention(Tape& tape, Var qkv, int heads) {
   require_shape("attention: qkv", X.shape, {batch, tokens, 3 * heads * (width / heads)});
   const AttentionHeads all{batch, tokens, width, heads};
   const Tensor y = tape.allocate({batch, tokens, width});
-  real* p = tape.arena().allocate<real>(all.probabilities());
+  real* p = tape.recording() ? tape.arena().allocate<real>(all.probabilities()) : nullptr;
   all.forward(tape.arena(), tape.team(), X.data, p, y.data);
   return tape.record(y, {qkv}, [=](Tape& tape, Tensor dy) {
     const auto [dx, fresh] = tape.grad_target(qkv);

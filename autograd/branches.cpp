@@ -14,9 +14,16 @@ namespace {
 
 // Rows that go through a whole branch at a time: enough to make use of a panel of weights in the first-level
 // cache, few enough that their hidden numbers stay in the second.
-constexpr int64_t kRowBlock = 192;
+constexpr int64_t kRowBlock = 132;
 // Numbers that are worth handing to another thread, where threads share one image.
 constexpr int64_t kPiece = 1 << 14;
+
+// The size of equal blocks of at most `most`, for `count` of something: a small last block would read all
+// weights for itself.
+int64_t even_block(int64_t count, int64_t most) {
+  const int64_t blocks = (count + most - 1) / most;
+  return blocks ? (count + blocks - 1) / blocks : 0;
+}
 
 // h = norm(x) of rows of one width, and what its gradient needs.
 struct NormPart {
@@ -103,19 +110,28 @@ Var attention_branch(Tape& tape, Var x, NormInputs norm, LinearInputs qkv, int h
   const AttentionHeads all{batch, tokens, width, heads};
   const Tensor y = tape.allocate(X.shape);
   const NormPart before = norm_part(tape, x, norm);
-  real* mixed = tape.arena().allocate<real>(rows * width);      // o
-  real* parts = tape.arena().allocate<real>(rows * 3 * width);  // query, key, value
-  real* p = tape.arena().allocate<real>(all.probabilities());
+  // A few images at a time. What only the backward pass reads is kept for it alone: otherwise the next images
+  // write over it, in the cache.
+  const int64_t images = even_block(batch, std::max<int64_t>(1, kRowBlock / std::max<int64_t>(1, tokens)));
+  const bool keep = tape.recording();
+  const int64_t kept_rows = (keep ? batch : images) * tokens;
+  real* mixed = tape.arena().allocate<real>(kept_rows * width);      // o
+  real* parts = tape.arena().allocate<real>(kept_rows * 3 * width);  // query, key, value
+  real* p = keep ? tape.arena().allocate<real>(all.probabilities()) : nullptr;
   {
     Scratch scratch(tape.arena());
-    real* h = scratch.numbers(std::min(rows, kRowBlock) * width);
-    for (int64_t first = 0; first < rows; first += kRowBlock) {
-      const int64_t some = std::min(rows - first, kRowBlock);
-      before.forward(tape, first, some, h);
-      in.forward(tape, some, h, parts + first * 3 * width);
+    real* h = scratch.numbers(images * tokens * width);
+    for (int64_t first = 0; first < batch; first += images) {
+      const int64_t count = std::min(batch - first, images), row = first * tokens, some = count * tokens;
+      const AttentionHeads group{count, tokens, width, heads};
+      const int64_t kept = keep ? row : 0;
+      real *o = mixed + kept * width, *some_parts = parts + kept * 3 * width;
+      before.forward(tape, row, some, h);
+      in.forward(tape, some, h, some_parts);
+      group.forward(tape.arena(), tape.team(), some_parts,
+                    keep ? p + first * all.image_probabilities() : nullptr, o);
+      out.forward(tape, some, o, y.data + row * width, X.data + row * width);
     }
-    all.forward(tape.arena(), tape.team(), parts, p, mixed);
-    out.forward(tape, rows, mixed, y.data, X.data);
   }
   return tape.record(y, {x, norm.gain, norm.bias, qkv.weight, qkv.bias, proj.weight, proj.bias},
                      [=](Tape& tape, Tensor dy) {
@@ -154,10 +170,10 @@ Var mlp_branch(Tape& tape, Var x, NormInputs norm, LinearInputs fc1, Activation 
   real* u = tape.recording() ? tape.arena().allocate<real>(rows * hidden) : nullptr;
   {
     Scratch scratch(tape.arena());
-    const int64_t most = std::min(rows, kRowBlock);
-    real *h = scratch.numbers(most * width), *a = scratch.numbers(most * hidden);
-    for (int64_t first = 0; first < rows; first += kRowBlock) {
-      const int64_t some = std::min(rows - first, kRowBlock);
+    const int64_t block = even_block(rows, kRowBlock);
+    real *h = scratch.numbers(block * width), *a = scratch.numbers(block * hidden);
+    for (int64_t first = 0; first < rows; first += block) {
+      const int64_t some = std::min(rows - first, block);
       real* before_activation = u ? u + first * hidden : a;
       before.forward(tape, first, some, h);
       up.forward(tape, some, h, before_activation);

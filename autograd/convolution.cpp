@@ -45,6 +45,19 @@ void for_windows(const SlidingWindow& w, const Layout& layout, const Visit& visi
   }
 }
 
+// The same copy for windows that lie inside the image and whose rows are contiguous: `size` pixels at a time.
+void copy_patches(const SlidingWindow& w, const Layout& layout, const real* image, real* to) {
+  for (int oy = 0; oy < w.out_height(); ++oy) {
+    for (int ox = 0; ox < w.out_width(); ++ox) {
+      const real* corner = image + int64_t{oy} * w.stride * w.width + int64_t{ox} * w.stride;
+      for (int64_t c = 0; c < layout.channels; ++c) {
+        for (int ky = 0; ky < w.size; ++ky, to += w.size)
+          std::copy_n(corner + c * layout.channel_stride + int64_t{ky} * w.width, w.size, to);
+      }
+    }
+  }
+}
+
 // y[window, (c, ky, kx)] = x at that pixel, 0 outside        dx += dy of every window that saw the pixel
 Var unfold(Tape& tape, Var x, const SlidingWindow& w, const Layout& layout) {
   const Tensor X = tape.value(x);
@@ -53,6 +66,10 @@ Var unfold(Tape& tape, Var x, const SlidingWindow& w, const Layout& layout) {
       tape.allocate({batch, int64_t{w.out_height()} * w.out_width(), layout.channels * w.size * w.size});
   const int64_t windows = y.dim(1) * y.dim(2), area = int64_t{w.size} * w.size;
   for (int64_t b = 0; b < batch; ++b) {
+    if (w.padding == 0 && layout.pixel_stride == 1) {
+      copy_patches(w, layout, X.data + b * image, y.data + b * windows);
+      continue;
+    }
     for_windows(w, layout, [&](int64_t column, int64_t pixel, bool inside) {
       const real* from = X.data + b * image + pixel;
       real* to = y.data + b * windows + column;
