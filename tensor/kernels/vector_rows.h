@@ -210,13 +210,13 @@ template <int V>
 inline void softmax_short_row(int64_t last, int64_t stride, float factor, const float* x, float* y) {
   constexpr int64_t kTail = (V - 1) * kWidth;
   Vec row[V], total{};
-  for (int i = 0; i < V - 1; ++i) row[i] = factor * load(x + i * kWidth);
+  for (int i = 0; i < V - 1; ++i) row[i] = load(x + i * kWidth);
   // Beyond the row its first number is repeated, so that the largest is that of the row.
-  row[V - 1] = factor * (last == kWidth ? load(x + kTail) : load_part_or(splat(x[0]), x + kTail, last));
+  row[V - 1] = last == kWidth ? load(x + kTail) : load_part_or(splat(x[0]), x + kTail, last);
   Vec most = row[0];
   for (int i = 1; i < V; ++i) most = max(most, row[i]);
-  const float shift = largest(most);
-  for (int i = 0; i < V; ++i) row[i] = exp(row[i] - shift);
+  const float shift = factor * largest(most);
+  for (int i = 0; i < V; ++i) row[i] = exp_of_negative(factor * row[i] - shift);
   row[V - 1] = first_of(row[V - 1], last);
   for (int i = 0; i < V; ++i) total += row[i];
   const float inverse = 1.0f / sum(total);
@@ -231,11 +231,11 @@ void softmax_row(int64_t n, int64_t stride, float factor, const float* x, float*
   const Vec end = last == kWidth ? load(x + tail) : load_part_or(splat(x[0]), x + tail, last);
   const float shift = factor * largest(max(most, end));
   for (int64_t i = 0; i < tail; i += kWidth) {
-    const Vec e = exp(factor * load(x + i) - shift);
+    const Vec e = exp_of_negative(factor * load(x + i) - shift);
     store(y + i, e);
     total += e;
   }
-  const Vec e = first_of(exp(factor * end - shift), last);
+  const Vec e = first_of(exp_of_negative(factor * end - shift), last);
   const float inverse = 1.0f / sum(total + e);
   scale(tail, inverse, y, y);
   store_last(y + tail, inverse * e, last, stride - tail);

@@ -163,12 +163,30 @@ inline float largest(Vec v) {
   return fold(v, [](auto a, auto b) { return a > b ? a : b; });
 }
 
+// a > b ? a : b and a < b ? a : b, so b where one is a NaN: the instructions mean exactly that, but compilers
+// make two of it.
+#if defined(__AVX512F__)
+inline Vec max(Vec a, Vec b) {
+  return reinterpret_cast<Vec>(_mm512_max_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+}
+inline Vec min(Vec a, Vec b) {
+  return reinterpret_cast<Vec>(_mm512_min_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+}
+#elif defined(__AVX2__)
+inline Vec max(Vec a, Vec b) {
+  return reinterpret_cast<Vec>(_mm256_max_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b)));
+}
+inline Vec min(Vec a, Vec b) {
+  return reinterpret_cast<Vec>(_mm256_min_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b)));
+}
+#else
 inline Vec max(Vec a, Vec b) {
   return a > b ? a : b;
 }
 inline Vec min(Vec a, Vec b) {
   return a < b ? a : b;
 }
+#endif
 
 inline Vec absolute(Vec x) {
   const Bits bits = reinterpret_cast<Bits>(x) & 0x7fffffffu;
@@ -181,33 +199,41 @@ inline Vec with_sign(Vec x, Vec s) {
   return reinterpret_cast<Vec>(reinterpret_cast<Bits>(absolute(x)) | sign);
 }
 
-// e^x: x = k ln 2 + r with |r| <= ln 2 / 2, a polynomial for e^r, and k added to the exponent. Results below
-// 2^-126 are 0; above 88 the argument counts as 88. NaN stays NaN. At most 2 ulp from the exact value.
-inline Vec exp(Vec x) {
+// e^x for x from -87 to 88, or NaN, which stays: x = k ln 2 + r with |r| <= ln 2 / 2, e^r by a polynomial (of
+// least relative error, 3e-9), times 2^k, whose bits are made from those of k + 1.5 * 2^23. At most 2 ulp
+// from the exact value.
+inline Vec exp_within(Vec x) {
   const Vec rounder = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest whole number
-  const Vec bounded = min(x, splat(88.0f));
-  const Vec shifted = bounded * 1.44269504f + rounder;
+  const Vec shifted = x * 1.44269504f + rounder;
   const Vec k = shifted - rounder;
-  const Vec r = (bounded - k * 0.693359375f) - k * -2.12194440e-4f;
-  Vec p = r * (1.0f / 5040) + (1.0f / 720);
-  p = p * r + (1.0f / 120);
-  p = p * r + (1.0f / 24);
-  p = p * r + (1.0f / 6);
-  p = p * r + 0.5f;
-  p = p * r * r + r + 1.0f;
-  const Bits exponent = (reinterpret_cast<Bits>(shifted) - 0x4b400000u) << 23;
-  const Vec y = reinterpret_cast<Vec>(reinterpret_cast<Bits>(p) + exponent);
-  const Vec bounded_below = x < splat(-87.0f) ? Vec{} : y;
-  return x == x ? bounded_below : x;
+  const Vec r = (x - k * 0.693359375f) - k * -2.12194440e-4f;
+  Vec p = r * 1.3814599e-3f + 8.3687166e-3f;
+  p = p * r + 4.1668389e-2f;
+  p = p * r + 1.6666521e-1f;
+  p = p * r + 4.9999994e-1f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  const Bits power = (reinterpret_cast<Bits>(shifted) << 23) + 0x3f800000u;
+  return p * reinterpret_cast<Vec>(power);
+}
+
+// e^x for any x: 0 below -87, e^88 above 88.
+inline Vec exp(Vec x) {
+  return x < splat(-87.0f) ? Vec{} : exp_within(min(splat(88.0f), x));
+}
+
+// e^x for x <= 0, no less than e^-87.
+inline Vec exp_of_negative(Vec x) {
+  return exp_within(max(splat(-87.0f), x));
 }
 
 // Phi(x) = (1 + erf(x / sqrt 2)) / 2, the normal distribution function, without e^x and division: 1/2 + x
 // p(x^2), the polynomial fitted to |x| <= 5.4 in s = 2 x^2 / 5.4^2 - 1. Within 1.3e-7 of the exact value,
 // which is 3 ulp for x >= 0; below, digits cancel, but not in x Phi(x), which GELU takes it for: that is
-// within 8e-7. 0 below -5.4, where x Phi(x) is -2e-7. NaN stays NaN.
+// within 8e-7. Beyond 5.4 the polynomial keeps its last value, and the result is bounded: 0 below -5.4, where
+// x Phi(x) is -2e-7. NaN stays NaN.
 inline Vec normal_cdf(Vec x) {
-  const Vec limit = splat(5.4f), bounded = max(-limit, min(limit, x));
-  const Vec s = bounded * bounded * (2.0f / (5.4f * 5.4f)) - 1.0f;
+  const Vec s = min(splat(1.0f), x * x * (2.0f / (5.4f * 5.4f)) - 1.0f);
   Vec p = s * 3.708256787e-04f + -1.011825787e-03f;
   p = p * s + 9.416419917e-04f;
   p = p * s + -1.234141026e-03f;
@@ -222,7 +248,7 @@ inline Vec normal_cdf(Vec x) {
   p = p * s + 4.849951081e-02f;
   p = p * s + -6.532803396e-02f;
   p = p * s + 1.309281132e-01f;
-  return x < -limit ? Vec{} : bounded * p + 0.5f;
+  return min(splat(1.0f), max(Vec{}, x * p + 0.5f));
 }
 
 // tanh x, at most 3 ulp from the exact value: by e^(-2|x|), near 0 (where that cancels) by its series.
