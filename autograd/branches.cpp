@@ -191,9 +191,8 @@ Var mlp_branch(Tape& tape, Var x, NormInputs norm, LinearInputs fc1, Activation 
         real *a = scratch.numbers(rows * hidden), *du = scratch.numbers(rows * hidden);
         const auto differentiate = exact ? kernels().gelu_backward : kernels().gelu_tanh_backward;
         down.backward_input(tape, rows, dy.data, du);
-        activate(rows * hidden, u, a);
+        differentiate(rows * hidden, u, du, du, false, a);
         down.backward_weights(tape, to_down, rows, dy.data, a);
-        differentiate(rows * hidden, u, du, du, false);
         real *h = scratch.numbers(rows * width), *dh = scratch.numbers(rows * width);
         before.forward(tape, 0, rows, h);
         up.backward_weights(tape, to_up, rows, du, h);

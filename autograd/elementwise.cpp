@@ -132,13 +132,19 @@ Var relu(Tape& tape, Var x) {
 
 // y = x Phi(x)     dx += dy (Phi(x) + x phi(x))
 Var gelu(Tape& tape, Var x) {
-  return activation(tape, x, kernels().gelu, kernels().gelu_backward);
+  return activation(tape, x, kernels().gelu,
+                    [](int64_t n, const real* x, const real* dy, real* dx, bool add) {
+                      kernels().gelu_backward(n, x, dy, dx, add, nullptr);
+                    });
 }
 
 // y = x (1 + tanh(u)) / 2,  u = sqrt(2 / pi) (x + 0.044715 x^3)
 // dx += dy ((1 + tanh(u)) / 2 + x (1 - tanh(u)^2) u' / 2)
 Var gelu_tanh(Tape& tape, Var x) {
-  return activation(tape, x, kernels().gelu_tanh, kernels().gelu_tanh_backward);
+  return activation(tape, x, kernels().gelu_tanh,
+                    [](int64_t n, const real* x, const real* dy, real* dx, bool add) {
+                      kernels().gelu_tanh_backward(n, x, dy, dx, add, nullptr);
+                    });
 }
 
 Var reshape(Tape& tape, Var x, const Shape& shape) {

@@ -76,12 +76,13 @@ struct Kernels {
   void (*relu)(int64_t n, const real* x, real* y);
   void (*relu_backward)(int64_t n, const real* x, const real* dy, real* dx, bool add);
 
-  /// Exact GELU and its gradient: dx (+)= dy * gelu'(x). y may be x.
+  /// Exact GELU, and its gradient: dx (+)= dy * gelu'(x), and y = gelu(x) once more unless y is null. In
+  /// `gelu` y may be x.
   void (*gelu)(int64_t n, const real* x, real* y);
-  void (*gelu_backward)(int64_t n, const real* x, const real* dy, real* dx, bool add);
+  void (*gelu_backward)(int64_t n, const real* x, const real* dy, real* dx, bool add, real* y);
   /// The tanh approximation of GELU.
   void (*gelu_tanh)(int64_t n, const real* x, real* y);
-  void (*gelu_tanh_backward)(int64_t n, const real* x, const real* dy, real* dx, bool add);
+  void (*gelu_tanh_backward)(int64_t n, const real* x, const real* dy, real* dx, bool add, real* y);
 
   /// y[i] = e^x, tanh x, Phi(x) (the normal distribution function), as the kernels above and below compute
   /// them.

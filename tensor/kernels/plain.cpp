@@ -127,7 +127,8 @@ void gelu(int64_t n, const real* x, real* y) {
 }
 
 // gelu'(x) = Phi(x) + x e^(-x^2/2) / sqrt(2 pi).
-void gelu_backward(int64_t n, const real* x, const real* dy, real* dx, bool add) {
+void gelu_backward(int64_t n, const real* x, const real* dy, real* dx, bool add, real* y) {
+  if (y) gelu(n, x, y);
   for (int64_t i = 0; i < n; ++i) {
     const double v = x[i];
     const real d =
@@ -145,7 +146,8 @@ void gelu_tanh(int64_t n, const real* x, real* y) {
   }
 }
 
-void gelu_tanh_backward(int64_t n, const real* x, const real* dy, real* dx, bool add) {
+void gelu_tanh_backward(int64_t n, const real* x, const real* dy, real* dx, bool add, real* y) {
+  if (y) gelu_tanh(n, x, y);
   for (int64_t i = 0; i < n; ++i) {
     const double v = x[i], t = math::tanh(kRootTwoOverPi * (v + 0.044715 * v * v * v));
     const double inner = kRootTwoOverPi * (1 + 3 * 0.044715 * v * v);

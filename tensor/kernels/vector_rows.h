@@ -153,11 +153,12 @@ void gelu(int64_t n, const float* x, float* y) {
   });
 }
 
-void gelu_backward(int64_t n, const float* x, const float* dy, float* dx, bool add) {
+void gelu_backward(int64_t n, const float* x, const float* dy, float* dx, bool add, float* y) {
   for_vectors(n, [=](auto get, auto put) {
-    const Vec v = get(x), density = exp(v * v * -0.5f);
-    const Vec d = get(dy) * (normal_cdf(v) + v * density * 0.39894228f);
+    const Vec v = get(x), cdf = normal_cdf(v), density = exp_of_negative(v * v * -0.5f);
+    const Vec d = get(dy) * (cdf + v * density * 0.39894228f);
     put(dx, add ? get(dx) + d : d);
+    if (y) put(y, v * cdf);
   });
 }
 
@@ -168,12 +169,13 @@ void gelu_tanh(int64_t n, const float* x, float* y) {
   });
 }
 
-void gelu_tanh_backward(int64_t n, const float* x, const float* dy, float* dx, bool add) {
+void gelu_tanh_backward(int64_t n, const float* x, const float* dy, float* dx, bool add, float* y) {
   for_vectors(n, [=](auto get, auto put) {
     const Vec v = get(x), t = tanh(0.79788456f * (v + 0.044715f * v * v * v));
     const Vec inner = 0.79788456f * (1.0f + 0.134145f * v * v);
     const Vec d = get(dy) * (0.5f * (1.0f + t) + 0.5f * v * (1.0f - t * t) * inner);
     put(dx, add ? get(dx) + d : d);
+    if (y) put(y, 0.5f * v * (1.0f + t));
   });
 }
 

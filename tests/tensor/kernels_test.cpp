@@ -83,6 +83,7 @@ void for_all(const std::function<void(const Kernels&, int64_t, int)>& check) {
 
 using Unary = void (*)(int64_t, const real*, real*);
 using Backward = void (*)(int64_t, const real*, const real*, real*, bool);
+using BackwardToo = void (*)(int64_t, const real*, const real*, real*, bool, real*);  // the value beside it
 
 void check_unary(Unary Kernels::*kernel, double low, double high, double tolerance) {
   for_all([&](const Kernels& fast, int64_t n, int offset) {
@@ -95,7 +96,9 @@ void check_unary(Unary Kernels::*kernel, double low, double high, double toleran
   });
 }
 
-void check_backward(Backward Kernels::*kernel, double tolerance) {
+// run(kernels, n, x, dy, dx, add) on a fast table and on the plain one.
+template <class Run>
+void check_gradient(double tolerance, const Run& run) {
   for_all([&](const Kernels& fast, int64_t n, int offset) {
     for (const bool add : {false, true}) {
       Guarded x(n, offset), dy(n, offset), a(n, offset), b(n, offset);
@@ -105,12 +108,32 @@ void check_backward(Backward Kernels::*kernel, double tolerance) {
         a.fill(Random(3, Stream::test));
         b.fill(Random(3, Stream::test));
       }
-      (fast.*kernel)(n, x.data(), dy.data(), a.data(), add);
-      (plain().*kernel)(n, x.data(), dy.data(), b.data(), add);
+      run(fast, n, x.data(), dy.data(), a.data(), add);
+      run(plain(), n, x.data(), dy.data(), b.data(), add);
       CHECK(worst(a, b, n) <= tolerance);
       CHECK(a.intact());
     }
   });
+}
+
+void check_backward(Backward Kernels::*kernel, double tolerance) {
+  check_gradient(tolerance, [=](const Kernels& table, auto... arguments) { (table.*kernel)(arguments...); });
+}
+
+// The same for a kernel that gives the value as well, of which every table must have the same bytes as from
+// `value`.
+void check_backward_too(BackwardToo Kernels::*kernel, Unary Kernels::*value, double tolerance) {
+  check_gradient(tolerance,
+                 [=](const Kernels& table, int64_t n, const real* x, const real* dy, real* dx, bool add) {
+                   std::vector<real> sums(dx, dx + n);
+                   Guarded y(n, 1), want(n, 2);
+                   (table.*kernel)(n, x, dy, dx, add, y.data());
+                   (table.*value)(n, x, want.data());
+                   CHECK(std::memcmp(y.data(), want.data(), n * sizeof(real)) == 0);
+                   CHECK(y.intact());
+                   (table.*kernel)(n, x, dy, sums.data(), add, nullptr);
+                   CHECK(std::memcmp(sums.data(), dx, n * sizeof(real)) == 0);
+                 });
 }
 
 }  // namespace
@@ -136,10 +159,10 @@ TEST_CASE("tanh GELU of every instruction set equals the plain loop") {
   check_unary(&Kernels::gelu_tanh, -8, 8, 8e-7);
 }
 TEST_CASE("the gradient of exact GELU equals the plain loop") {
-  check_backward(&Kernels::gelu_backward, 1e-6);
+  check_backward_too(&Kernels::gelu_backward, &Kernels::gelu, 1e-6);
 }
 TEST_CASE("the gradient of tanh GELU equals the plain loop") {
-  check_backward(&Kernels::gelu_tanh_backward, 2e-6);
+  check_backward_too(&Kernels::gelu_tanh_backward, &Kernels::gelu_tanh, 2e-6);
 }
 
 TEST_CASE("sums, multiples and products equal the plain loops") {
@@ -178,8 +201,8 @@ TEST_CASE("of no numbers and no rows every kernel makes nothing") {
     for (const bool add : {false, true}) {
       table->mul(0, x.data(), x.data(), y, add);
       table->relu_backward(0, x.data(), x.data(), y, add);
-      table->gelu_backward(0, x.data(), x.data(), y, add);
-      table->gelu_tanh_backward(0, x.data(), x.data(), y, add);
+      table->gelu_backward(0, x.data(), x.data(), y, add, y);
+      table->gelu_tanh_backward(0, x.data(), x.data(), y, add, y);
       table->softmax_backward(0, 40, 40, 1, x.data(), x.data(), y, add);
     }
     table->relu(0, x.data(), y);
