@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "data/rand_augment.h"
 #include "tensor/error.h"
 #include "tensor/math.h"
 
@@ -25,6 +26,10 @@ void validate(const Augment& a) {
   require(a.mixup >= 0 && a.mixup <= 100, "mixup must be 0 to 100");
   require(a.cutmix >= 0 && a.cutmix <= 100, "cutmix must be 0 to 100");
   require(a.label_smoothing >= 0 && a.label_smoothing < 1, "label smoothing must be at least 0 and below 1");
+  require(a.rand_augment_ops >= 0 && a.rand_augment_ops <= 16, "RandAugment's ops must be 0 to 16");
+  require(a.rand_augment_magnitude >= 0 && a.rand_augment_magnitude < kMagnitudeBins,
+          "RandAugment's magnitude must be 0 to 30");
+  require(a.random_erasing >= 0 && a.random_erasing <= 1, "the probability of random erasing must be 0 to 1");
 }
 
 ImageView pad_crop(const ImageView& image, const Preprocess& p, int padding, Random random,
@@ -70,6 +75,50 @@ Box random_resized_box(int width, int height, double min_scale, Random random) {
   const double h = aspect < 3.0 / 4 ? std::floor(width * 4.0 / 3 + 0.5) : height;
   const double left = std::floor((width - w) / 2), top = std::floor((height - h) / 2);
   return {left, top, left + w, top + h};
+}
+
+ImageView mirror(const ImageView& image, ImageScratch& scratch) {
+  const int channels = image.channels;
+  uint8_t* target = scratch.allocate<uint8_t>(image.bytes());
+  for (int64_t y = 0; y < image.height; ++y) {
+    const uint8_t* pixel = image.row(y) + image.row_bytes() - channels;
+    uint8_t* out = target + y * image.row_bytes();
+    for (int x = 0; x < image.width; ++x, pixel -= channels, out += channels) {
+      for (int c = 0; c < channels; ++c) out[c] = pixel[c];
+    }
+  }
+  return {target, image.width, image.height, channels};
+}
+
+namespace {
+
+/// The box to erase; empty if ten tries gave none.
+Window draw_erased_box(int size, Random& random) {
+  const double least_ratio = math::log(0.3), most_ratio = math::log(3.3);
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const double area = static_cast<double>(size) * size * random.uniform(0.02, 0.33);
+    const double ratio = math::exp(random.uniform(least_ratio, most_ratio));
+    const int height = static_cast<int>(std::floor(std::sqrt(area * ratio) + 0.5));
+    const int width = static_cast<int>(std::floor(std::sqrt(area / ratio) + 0.5));
+    if (height >= size || width >= size) continue;
+    const int64_t top = random.below(static_cast<uint32_t>(size - height + 1));
+    const int64_t left = random.below(static_cast<uint32_t>(size - width + 1));
+    return {left, top, width, height};
+  }
+  return {0, 0, 0, 0};
+}
+
+}  // namespace
+
+void erase_randomly(double probability, int channels, int size, Random random, real* image) {
+  if (random.uniform() >= probability) return;
+  const Window box = draw_erased_box(size, random);
+  for (int c = 0; c < channels; ++c) {
+    for (int64_t y = box.top; y < box.top + box.height; ++y) {
+      real* row = image + (int64_t{c} * size + y) * size + box.left;
+      for (int x = 0; x < box.width; ++x) row[x] = static_cast<real>(random.normal());
+    }
+  }
 }
 
 Mixing draw_mixing(const Augment& a, int size, Random random) {

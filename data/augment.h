@@ -21,6 +21,10 @@ struct Augment {
   double cutmix = 0;           // likewise; with both on, each pair draws one of them
   double label_smoothing = 0;  // [0, 1)
 
+  int rand_augment_ops = 0;        // RandAugment's ops on an image, 0 .. 16; 0: off (rand_augment.h)
+  int rand_augment_magnitude = 9;  // their strength, 0 .. 30
+  double random_erasing = 0;       // probability of a box of noise in an image; 0: off
+
   bool operator==(const Augment&) const = default;
 };
 
@@ -36,6 +40,16 @@ ImageView pad_crop(const ImageView& image, const Preprocess& preprocess, int pad
 /// an aspect ratio in [3/4, 4/3], both drawn as torchvision does; then the largest centred box of such a
 /// ratio.
 Box random_resized_box(int width, int height, double min_scale, Random random);
+
+/// The image from right to left.
+ImageView mirror(const ImageView& image, ImageScratch& scratch);
+
+/// Random erasing: Zhong et al. 2020, arXiv:1708.04896. With this probability, a box of the normalised image
+/// [C, S, S] is filled with standard normal noise, drawn for every pixel and channel. The box is
+/// torchvision's: ten tries at an area share in [0.02, 0.33] and a ratio of height to width in [0.3, 3.3],
+/// uniform in its logarithm; if none is smaller than the image, nothing is erased. The noise is what
+/// torchvision calls value="random" and timm, whose recipes have it, mode "pixel".
+void erase_randomly(double probability, int channels, int size, Random random, real* image);
 
 /// How the images at positions 2j and 2j + 1 are mixed: each becomes itself where `mask` is true, times
 /// `keep`, plus its partner for the rest.

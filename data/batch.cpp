@@ -2,15 +2,18 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "data/convert.h"
+#include "data/rand_augment.h"
 #include "tensor/random.h"
 
 namespace vmoe {
 
 namespace {
 
-/// Decoded image, resized rows, taps, and one image as numbers (the partner of a pair).
+/// Decoded image, resized rows, eight images of the model's size (fitted, in its channels, mirrored, changed
+/// by RandAugment twice, and some to spare), taps, and one image as numbers (the partner of a pair).
 size_t working_bytes(const Dataset& dataset, const Preprocess& p) {
   const DatasetInfo& info = dataset.info();
   const size_t size = static_cast<size_t>(p.image_size);
@@ -72,8 +75,18 @@ void TrainingBatches::augment_image(const ImageView& source, int64_t position, I
   } else {
     fitted = fit_image(source, preprocess_, scratch);
   }
-  const bool flip = augment_.flip && Random(seed_, Stream::flip, epoch_, place).below(2) == 1;
-  normalise(to_channels(fitted, preprocess_.channels, scratch), preprocess_, flip, image);
+  fitted = to_channels(fitted, preprocess_.channels, scratch);
+  bool flip = augment_.flip && Random(seed_, Stream::flip, epoch_, place).below(2) == 1;
+  if (augment_.rand_augment_ops > 0) {
+    if (std::exchange(flip, false)) fitted = mirror(fitted, scratch);
+    fitted = rand_augment(fitted, augment_.rand_augment_ops, augment_.rand_augment_magnitude,
+                          Random(seed_, Stream::rand_augment, epoch_, place), scratch);
+  }
+  normalise(fitted, preprocess_, flip, image);
+  if (augment_.random_erasing > 0) {
+    erase_randomly(augment_.random_erasing, preprocess_.channels, preprocess_.image_size,
+                   Random(seed_, Stream::erase, epoch_, place), image);
+  }
 }
 
 Mixing TrainingBatches::mixing_at(int64_t position) const {

@@ -25,6 +25,8 @@ enum class Stream : uint16_t {
   synthetic,
   bench,
   test,
+  rand_augment,
+  erase,
 };
 
 /// The random numbers of one place, drawn one after the other from index 0.

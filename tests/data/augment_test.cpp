@@ -1,5 +1,6 @@
 #include "data/augment.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -37,6 +38,10 @@ TEST_CASE("augmentation out of range is wrong usage") {
   refuse([](Augment& a) { a.mixup = -1; }, "mixup");
   refuse([](Augment& a) { a.cutmix = 0.0 / 0.0; }, "cutmix");
   refuse([](Augment& a) { a.label_smoothing = 1; }, "label smoothing");
+  refuse([](Augment& a) { a.rand_augment_ops = -1; }, "RandAugment's ops");
+  refuse([](Augment& a) { a.rand_augment_magnitude = 31; }, "RandAugment's magnitude must be 0 to 30");
+  refuse([](Augment& a) { a.random_erasing = 1.1; }, "random erasing");
+  refuse([](Augment& a) { a.random_erasing = 0.0 / 0.0; }, "random erasing");
 }
 
 TEST_CASE("a padded crop shows the image at every shift, and black beside it") {
@@ -100,6 +105,65 @@ TEST_CASE("an image too oblong for a random box is cropped in the middle") {
   CHECK((tall.top == 493 && tall.bottom == 506));
   const Box dot = random_resized_box(1, 1, 0.25, random_at(0));
   CHECK((dot.right == 1 && dot.bottom == 1));
+}
+
+TEST_CASE("a mirrored image has its columns from right to left") {
+  const ByteVector pixels = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  ImageScratch scratch;
+  const ImageView colour = mirror({pixels.data(), 2, 2, 3}, scratch);
+  CHECK(ByteVector(colour.pixels, colour.pixels + 12) == ByteVector{4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9});
+  const ImageView grey = mirror({pixels.data(), 3, 1, 1}, scratch);
+  CHECK(ByteVector(grey.pixels, grey.pixels + 3) == ByteVector{3, 2, 1});
+}
+
+TEST_CASE("random erasing fills a box of every channel with standard normal noise, as often as asked") {
+  constexpr int kSize = 16, kPixels = kSize * kSize;
+  constexpr real kUntouched = 99;
+  int erased = 0;
+  double pixels = 0, sum = 0, squares = 0, least = 1, most = 0;
+  std::set<int> corners;
+  for (uint32_t i = 0; i < 1000; ++i) {
+    std::vector<real> image(3 * kPixels, kUntouched);
+    erase_randomly(0.25, 3, kSize, random_at(i), image.data());
+    int left = kSize, right = -1, top = kSize, bottom = -1;
+    for (int j = 0; j < kPixels; ++j) {
+      const bool noise = image[j] != kUntouched;
+      CHECK((image[kPixels + j] != kUntouched) == noise);
+      CHECK((image[2 * kPixels + j] != kUntouched) == noise);
+      if (!noise) continue;
+      left = std::min(left, j % kSize), right = std::max(right, j % kSize);
+      top = std::min(top, j / kSize), bottom = std::max(bottom, j / kSize);
+      for (int c = 0; c < 3; ++c) {
+        const double value = image[c * kPixels + j];
+        ++pixels, sum += value, squares += value * value;
+      }
+    }
+    if (right < 0) continue;
+    ++erased;
+    corners.insert(kSize * top + left);
+    const int width = right - left + 1, height = bottom - top + 1;
+    CHECK(kPixels - std::count(image.begin(), image.begin() + kPixels, kUntouched) == width * height);
+    CHECK((width < kSize && height < kSize));
+    const double share = width * height / double{kPixels}, ratio = height / double(width);
+    least = std::min(least, share), most = std::max(most, share);
+    CHECK((share >= 0.02 * 0.7 && share <= 0.33 * 1.1));  // whole pixels: boxes from 1 x 4 on
+    CHECK((ratio >= 0.3 * 0.7 && ratio <= 3.3 * 1.5));
+  }
+  CHECK(std::abs(erased - 250) <= 70);  // five standard deviations
+  CHECK((least <= 0.04 && most >= 0.3));
+  CHECK(corners.size() > 100);
+  CHECK(std::fabs(sum / pixels) <= 5 / std::sqrt(pixels));
+  CHECK(std::fabs(squares / pixels - 1) <= 5 * std::sqrt(2 / pixels));
+}
+
+TEST_CASE("random erasing with probability 0, or where no box is smaller than the image, changes nothing") {
+  for (uint32_t i = 0; i < 100; ++i) {
+    real pixels[16] = {}, dot[1] = {7};
+    erase_randomly(0, 1, 4, random_at(i), pixels);
+    for (const real value : pixels) CHECK(value == 0);
+    erase_randomly(1, 1, 1, random_at(i), dot);
+    CHECK(dot[0] == 7);
+  }
 }
 
 TEST_CASE("mixup adds two images with one weight") {

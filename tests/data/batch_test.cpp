@@ -38,6 +38,8 @@ Augment everything() {
   augment.mixup = 0.8;
   augment.cutmix = 1;
   augment.label_smoothing = 0.1;
+  augment.rand_augment_ops = 2;
+  augment.random_erasing = 0.5;
   return augment;
 }
 
@@ -243,6 +245,18 @@ TEST_CASE("evaluation images come in order, all or chosen ones") {
   CHECK(std::equal(some.begin(), some.begin() + 768, images.begin() + 7 * 768));
   CHECK(some_labels == std::vector<int>{labels[7], labels[2]});
   all.announce(18, 10);
+}
+
+TEST_CASE("a scratch of the size that batches ask for holds every change of an image") {
+  const auto data = open_dataset("synthetic:families=2,details=2,train=4,test=1,size=16");
+  for (const std::string crop : {"none", "pad", "resized"}) {
+    Augment augment = everything();
+    augment.crop = crop;
+    TrainingBatches batches(*data, all_indices(*data), preprocess_of(224, 1), augment, 1);
+    ImageScratch scratch;
+    fill(batches, 0, 16, scratch);
+    CHECK(scratch.high_water() <= batches.scratch_bytes());
+  }
 }
 
 TEST_CASE("filling batches allocates nothing in the steady state, decoding included") {

@@ -93,6 +93,29 @@ TEST_CASE("crops and flips are others at every position, in every epoch and for 
   }
 }
 
+TEST_CASE("RandAugment and random erasing are others at every position, in every epoch and for every seed") {
+  const AlikePictures pictures;
+  const Augment changed{.flip = false, .rand_augment_ops = 2}, erased{.flip = false, .random_erasing = 1};
+  for (const Augment& augment : {changed, erased}) {
+    CAPTURE(augment.random_erasing);
+    const Drawn first = draw(pictures, augment, 0);
+    CHECK(kinds(first) > kImages / 2);
+    CHECK(draw(pictures, augment, 0).images == first.images);
+    CHECK(draw(pictures, augment, 1).images != first.images);
+    CHECK(draw(pictures, augment, 0, 2).images != first.images);
+  }
+}
+
+TEST_CASE("RandAugment changes the cropped and mirrored image, and leaves the other draws as they are") {
+  const AlikePictures pictures;
+  const Augment plain{.crop = "pad", .padding = 2},
+      weakest{.crop = "pad", .padding = 2, .rand_augment_ops = 1, .rand_augment_magnitude = 0};
+  const Drawn before = draw(pictures, plain, 0), after = draw(pictures, weakest, 0);
+  int same = 0;  // nearly all ops change nothing at magnitude 0
+  for (int i = 0; i < kImages; ++i) same += before.images[i] == after.images[i];
+  CHECK((same > kImages / 2 && same < kImages));
+}
+
 TEST_CASE("pairs are mixed by another share at every position, in every epoch and for every seed") {
   const AlikePictures pictures;
   for (const Augment& augment : {Augment{.mixup = 1}, Augment{.cutmix = 1}}) {
