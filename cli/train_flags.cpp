@@ -22,7 +22,7 @@ void add_optimiser_flags(Flags& flags, TrainOptions& o) {
 }
 
 void add_augment_flags(Flags& flags, TrainOptions& o) {
-  flags.group("Data", "crop, flip (colour images), mixup and cutmix change training images");
+  flags.group("Data", "crop, flip (colour images) and what follows change training images");
   add_data_flags(flags, o.format, o.labels);
   flags.add("holdout", o.holdout, between(0, 0.9),
             "share of the training images that chooses the best epoch");
@@ -33,6 +33,9 @@ void add_augment_flags(Flags& flags, TrainOptions& o) {
   flags.add("mixup", o.augment.mixup, at_least(0), "");
   flags.add("cutmix", o.augment.cutmix, at_least(0), "");
   flags.add("label-smoothing", o.augment.label_smoothing, between(0, 0.99), "");
+  flags.add("rand-augment-ops", o.augment.rand_augment_ops, between(0, 16), "");
+  flags.add("rand-augment-magnitude", o.augment.rand_augment_magnitude, between(0, 30), "");
+  flags.add("random-erasing", o.augment.random_erasing, between(0, 1), "");
 }
 
 }  // namespace
@@ -58,7 +61,7 @@ void add_run_flags(Flags& flags, TrainOptions& o, Machine& machine, bool& json) 
   flags.add("save-every", o.save_every, at_least(0), "seconds between checkpoints, besides every epoch");
   add_json_flag(flags, json);
   add_machine_flags(flags, machine);
-  flags.add("lanes", o.lanes, between(1, 4096), "parts of a batch; they fix the order of sums");
+  flags.add("lanes", o.lanes, between(1, 4096), "");  // parts of a batch: they fix the order of sums
 }
 
 std::string default_output(const TrainOptions& options, const std::string& recipe) {

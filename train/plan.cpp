@@ -126,6 +126,12 @@ nlohmann::ordered_json settings_of(const TrainOptions& options, const RunPlan& p
   json["mixup"] = plan.augment.mixup;
   json["cutmix"] = plan.augment.cutmix;
   json["label-smoothing"] = plan.augment.label_smoothing;
+  // Not written where off, so that runs made before there was such a setting can be resumed.
+  if (plan.augment.rand_augment_ops > 0) {
+    json["rand-augment-ops"] = plan.augment.rand_augment_ops;
+    json["rand-augment-magnitude"] = plan.augment.rand_augment_magnitude;
+  }
+  if (plan.augment.random_erasing > 0) json["random-erasing"] = plan.augment.random_erasing;
   json["seed"] = options.seed;
   // Not "auto", which is something else on another machine.
   json["isa"] = kernels().name;

@@ -133,6 +133,11 @@ void require_same_settings(const nlohmann::ordered_json& now, const nlohmann::or
     throw UsageError("--resume: " + path.substr(1) + " is " + value.dump() + ", but the run has " + was +
                      "; only --threads, --max-steps and --save-every may differ");
   }
+  for (const auto& [path, value] : before.items()) {
+    if (after.contains(path)) continue;
+    throw UsageError("--resume: the run has " + path.substr(1) + " " + value.dump() +
+                     ", but it is not set now; only --threads, --max-steps and --save-every may differ");
+  }
   throw UsageError("--resume: the run was made with settings that this program does not know");
 }
 

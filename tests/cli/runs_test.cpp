@@ -107,6 +107,45 @@ TEST_CASE("a dense baseline, its super-classes and a Mobile V-MoE, from training
   }
 }
 
+TEST_CASE("a run says which augmentation it has, and is resumed with the same one only") {
+  const TemporaryFolder folder;
+  const std::string plain = (folder / "plain").string(), augmented = (folder / "augmented").string();
+  const std::vector<std::string> flags = {"--rand-augment-ops", "2",   "--rand-augment-magnitude", "7",
+                                          "--random-erasing",   "0.25"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), flags.begin(), flags.end());
+    return more;
+  };
+  succeed(train_command(plain, {"--max-steps", "1"}));
+  succeed(train_command(augmented, with({"--max-steps", "1"})));
+  const Json off = Json::parse(bytes_of(fs::path(plain) / "config.json")),
+             on = Json::parse(bytes_of(fs::path(augmented) / "config.json"));
+  // Off is not written, so that runs made before there was such a setting can be resumed.
+  for (const char* key : {"rand-augment-ops", "rand-augment-magnitude", "random-erasing"}) {
+    CHECK(off.dump().find(key) == std::string::npos);
+    CHECK(on.dump().find(key) != std::string::npos);
+  }
+  CHECK(bytes_of(fs::path(plain) / "last.safetensors") != bytes_of(fs::path(augmented) / "last.safetensors"));
+  succeed(train_command(plain, {"--resume"}));
+  succeed(train_command(augmented, with({"--resume"})));
+  const Outcome added = vmoe::testing::vmoe(train_command(plain, with({"--resume"})));
+  CHECK(
+      (added.code == 2 && added.err.find("rand-augment-ops is 2, but the run has none") < added.err.size()));
+  const Outcome left_out = vmoe::testing::vmoe(train_command(augmented, {"--resume"}));
+  CHECK((left_out.code == 2 && left_out.err.find("the run has rand-augment-ops 2") < left_out.err.size()));
+}
+
+TEST_CASE("a run with every augmentation is the same for any number of threads") {
+  const TemporaryFolder folder;
+  std::vector<std::string> runs;
+  for (const char* threads : {"1", "2", "3"}) {
+    runs.push_back((folder / threads).string());
+    succeed(train_command(runs.back(), {"--rand-augment-ops", "2", "--random-erasing", "0.5", "--mixup",
+                                        "0.5", "--cutmix", "1", "--threads", threads}));
+    check_same_run(runs.front(), runs.back());
+  }
+}
+
 TEST_CASE("a bad picture in a list is named, the rest is predicted, and the exit code is 3") {
   const TemporaryFolder folder;
   const std::string run = (folder / "run").string(), pictures = (folder / "pictures").string();
