@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "moe/average_linkage.h"
 #include "moe/eigen.h"
 #include "moe/k_means.h"
 #include "tensor/random.h"
@@ -164,17 +165,29 @@ DivisionReport judge_division(std::span<const double> graph, std::span<const int
 }
 
 Clustering cluster_classes(std::span<const double> confusion, const std::vector<std::string>& classes,
-                           int experts, uint64_t seed) {
+                           int experts, ClusterMethod method, uint64_t seed) {
   check_arguments(confusion, classes.size(), experts);
   const int k = static_cast<int>(classes.size());
   std::vector<int> without_images;
   const std::vector<double> graph = confusion_graph(confusion, k, without_images);
-  const std::vector<double> points = spectral_embedding(normalised_laplacian(graph, k), k, experts);
+  SuperClasses division{experts, classes, {}, {}, {}};
+  if (method == ClusterMethod::agglomerative) {
+    division.super_class = average_linkage(graph, k, experts);
+  } else {
+    const std::vector<double> points = spectral_embedding(normalised_laplacian(graph, k), k, experts);
+    division.super_class = k_means(points, k, experts, experts, seed);
+  }
+  return judged(std::move(division), confusion, seed);
+}
 
-  SuperClasses division{experts, classes, k_means(points, k, experts, experts, seed), {}, {}};
+Clustering judged(SuperClasses division, std::span<const double> confusion, uint64_t seed) {
+  check_arguments(confusion, division.classes.size(), division.experts);
+  std::vector<int> without_images;
+  const std::vector<double> graph =
+      confusion_graph(confusion, static_cast<int>(division.classes.size()), without_images);
   division.report = judge_division(graph, division.super_class, seed);
   std::vector<std::string> warnings = size_warnings(division);
-  if (!without_images.empty()) warnings.push_back(empty_warning(classes, without_images));
+  if (!without_images.empty()) warnings.push_back(empty_warning(division.classes, without_images));
   return {std::move(division), std::move(warnings)};
 }
 

@@ -44,19 +44,38 @@ struct Clustering {
   std::vector<std::string> warnings;
 };
 
-/// Divides the classes by spectral clustering of the baseline's confusion matrix (Ng, Jordan and Weiss, NIPS
+/// How classes are clustered: by the eigenvectors of the confusion graph, or by merging them pair by pair.
+enum class ClusterMethod { spectral, agglomerative };
+
+/// Divides the classes by what the baseline confuses, by spectral clustering (Ng, Jordan and Weiss, NIPS
 /// 2001):
 ///   R = confusion with rows scaled to sum 1 (a class without images: the uniform row, and a warning)
 ///   A = (R + R^T) / 2 with diagonal 0, plus 1e-6 off the diagonal
 ///   L = 1 - diag(d)^-1/2 A diag(d)^-1/2,  d_a = sum_b A_ab
 ///   k-means on the rows, scaled to length 1, of the eigenvectors of L's E smallest eigenvalues
+/// or by average linkage on A (moe/average_linkage.h), which draws nothing and often leaves classes alone.
 /// Always exactly E non-empty super-classes, numbered by their smallest class. A super-class of more than 2 K
 /// / E classes brings a warning. A function of its arguments alone, with the same bits everywhere. confusion
 /// [K, K]: row = true class, column = predicted class; counts or summed probabilities, finite and >= 0.
 /// Throws UsageError if E < 1, E > K, or K is above 4096; ShapeError for a confusion that is not as
 /// described.
 Clustering cluster_classes(std::span<const double> confusion, const std::vector<std::string>& classes,
-                           int experts, uint64_t seed = 0);
+                           int experts, ClusterMethod method = ClusterMethod::spectral, uint64_t seed = 0);
+
+/// A division with its report by what the baseline confuses, and the same warnings. Throws as
+/// cluster_classes.
+Clustering judged(SuperClasses division, std::span<const double> confusion, uint64_t seed = 0);
+
+/// The division with at most `max_size` classes in each super-class: while one has more, that of all classes
+/// in such super-classes moves which loses least, to the super-class with room that it is confused with most.
+/// The loss is of confusion inside super-classes, graph A [K, K]. Those with names keep their numbers, others
+/// are numbered by their smallest class again; none becomes empty; the report is dropped. Throws UsageError
+/// if E max_size < K.
+SuperClasses cap_sizes(SuperClasses division, std::span<const double> graph, int max_size);
+
+/// The control: the same sizes, but classes drawn at random. A function of sizes and seed, without names or
+/// report.
+SuperClasses random_division(const SuperClasses& division, uint64_t seed);
 
 /// The data set's own coarse labels. coarse_of_class [K] in 0 .. E-1; coarse_names [E], each used by some
 /// class (UsageError otherwise).
