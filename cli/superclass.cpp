@@ -1,24 +1,31 @@
 // vmoe superclass: which classes belong together, as a dense baseline sees it.
 
-#include <numeric>
+#include <filesystem>
+#include <optional>
 #include <ostream>
 
 #include "cli/commands.h"
 #include "cli/common_flags.h"
 #include "cli/model_file.h"
 #include "cli/output.h"
+#include "data/write_png.h"
 #include "moe/super_classes.h"
 #include "moe/super_classes_json.h"
 #include "train/atomic_file.h"
+#include "train/confusion_picture.h"
 #include "train/evaluate.h"
 
 namespace vmoe {
 namespace {
 
+constexpr size_t kMostSuperClassBytes = size_t{4} << 20;
+
 struct SuperclassOptions {
-  std::string baseline, data, format = "auto", labels = "fine", output, confusion = "hard";
-  int experts = 0;
-  bool coarse = false, json = false;
+  std::string baseline, data, format = "auto", labels = "fine", output, picture, confusion = "hard", from;
+  std::optional<std::string> method;
+  int experts = 0, max_size = 0;  // max_size 0: no cap
+  uint64_t seed = 0;
+  bool coarse = false, random = false, json = false;
   Machine machine;
 };
 
@@ -31,20 +38,40 @@ Evaluation evaluate_holdout(const LoadedModel& baseline, const Dataset& dataset,
   return evaluate(*baseline.model, inference, images, confusion);
 }
 
-/// The data's own coarse labels, judged by what the baseline confuses.
-Clustering coarse_division(const DatasetInfo& data, std::span<const double> confusion, int experts) {
+/// The division that is given and not found: the data's own, or a file's.
+std::optional<SuperClasses> given_division(const SuperclassOptions& options, const DatasetInfo& data) {
+  if (!options.from.empty()) {
+    SuperClasses division =
+        super_classes_from_json(read_file(options.from, kMostSuperClassBytes), options.from);
+    require_division_of(division, options.from, data.classes, options.experts);
+    division.classes = data.classes;
+    return division;
+  }
+  if (!options.coarse) return {};
   if (data.coarse_of_class.empty()) throw UsageError("--coarse: '" + data.path + "' has no coarse labels");
   const int coarse = static_cast<int>(data.coarse_classes.size());
-  if (experts != 0 && experts != coarse) {
-    throw UsageError("--experts " + std::to_string(experts) + ": with --coarse it must be " +
+  if (options.experts != 0 && options.experts != coarse) {
+    throw UsageError("--experts " + std::to_string(options.experts) + ": with --coarse it must be " +
                      std::to_string(coarse) + ", the number of coarse classes");
   }
-  Clustering result{super_classes_from_coarse(data.classes, data.coarse_of_class, data.coarse_classes), {}};
-  std::vector<int> without_images;
-  const int classes = static_cast<int>(data.classes.size());
-  const std::vector<double> graph = confusion_graph(confusion, classes, without_images);
-  result.super_classes.report = judge_division(graph, result.super_classes.super_class, 0);
-  return result;
+  return super_classes_from_coarse(data.classes, data.coarse_of_class, data.coarse_classes);
+}
+
+Clustering divide(const SuperclassOptions& options, const std::optional<SuperClasses>& given,
+                  const std::vector<std::string>& classes, std::span<const double> confusion) {
+  const auto method =
+      options.method == "agglomerative" ? ClusterMethod::agglomerative : ClusterMethod::spectral;
+  SuperClasses division =
+      given ? *given
+            : cluster_classes(confusion, classes, options.experts, method, options.seed).super_classes;
+  if (options.max_size > 0) {
+    std::vector<int> without_images;
+    const std::vector<double> graph =
+        confusion_graph(confusion, static_cast<int>(classes.size()), without_images);
+    division = cap_sizes(std::move(division), graph, options.max_size);
+  }
+  if (options.random) division = random_division(division, options.seed);
+  return judged(std::move(division), confusion, options.seed);
 }
 
 /// Names of the classes of each super-class.
@@ -57,9 +84,10 @@ std::vector<std::vector<std::string>> members(const SuperClasses& division) {
 }
 
 Json to_json(const SuperClasses& division, const std::vector<std::string>& warnings,
-             const Evaluation& evaluation, const std::string& output) {
+             const Evaluation& evaluation, const SuperclassOptions& options) {
   Json json = json_result();
-  json["output"] = output;
+  json["output"] = options.output;
+  json["picture"] = options.picture;
   json["experts"] = division.experts;
   json["super_classes"] = members(division);
   json["names"] = division.names;
@@ -76,22 +104,41 @@ Json to_json(const SuperClasses& division, const std::vector<std::string>& warni
 }
 
 void print(std::ostream& out, const SuperClasses& division, const Evaluation& evaluation,
-           const std::string& output) {
+           const SuperclassOptions& options) {
   out << "Baseline: top-1 " << percent(evaluation.top1) << " of " << evaluation.n << " hold-out images\n";
   const auto groups = members(division);
   for (size_t e = 0; e < groups.size(); ++e) {
-    out << "  super-class " << e << (division.names.empty() ? "" : " (" + division.names[e] + ")") << ":";
+    out << "  super-class " << e << (division.names.empty() ? "" : ", " + division.names[e]) << " ("
+        << groups[e].size() << "):";
     for (size_t i = 0; i < groups[e].size(); ++i) out << (i > 0 ? ", " : " ") << groups[e][i];
     out << '\n';
   }
   if (division.report) {
     out << "Modularity " << fixed(division.report->modularity, 3) << "; "
         << percent(division.report->inside_share, 1)
-        << " of the confusion lies inside super-classes (random divisions: "
+        << " of the confusion lies inside super-classes (100 random divisions: "
         << percent(division.report->random_mean, 1) << " +- " << percent(division.report->random_sd, 1)
         << ")\n";
   }
-  out << "Written: " << output << '\n';
+  out << "Written: " << options.output << ", and the confusion matrix in this order: " << options.picture
+      << '\n';
+}
+
+/// Checks what flags say together, and fills in what they leave open.
+void settle(SuperclassOptions& options) {
+  if (options.coarse && !options.from.empty())
+    throw UsageError("--coarse and --from " + options.from + " are two divisions; give one of them");
+  const bool given = options.coarse || !options.from.empty();
+  if (given && options.method)
+    throw UsageError("--method " + *options.method + ": the division of " +
+                     (options.coarse ? "--coarse" : "--from") +
+                     " is not a clustering; leave one of them out");
+  if (options.output.empty()) throw UsageError("--output FILE is needed: where the super-classes go");
+  if (options.experts == 0 && !given) throw UsageError("--experts E is needed: how many super-classes");
+  if (options.picture.empty())
+    options.picture = std::filesystem::path(options.output).replace_extension(".png").string();
+  if (options.picture == options.output)
+    throw UsageError("--output " + options.output + ": the picture has this name, too; give --picture FILE");
 }
 
 }  // namespace
@@ -104,20 +151,27 @@ ExitCode superclass_command(Arguments arguments, Streams& streams) {
   flags.argument("BASELINE", options.baseline,
                  "a model file, or the folder of a run, trained with a hold-out");
   flags.argument("DATA", options.data, "the data set that it was trained on; its hold-out is judged");
-  flags.group("Division");
+  flags.group("Division", "a clustering, unless one is given");
   flags.add("experts", options.experts, at_least(1), "super-classes E, none of them empty", "needed");
-  flags.text("output", options.output, "FILE", "for vmoe train --super-classes FILE", "needed");
+  flags.choice("method", options.method, {"spectral", "agglomerative"},
+               "eigenvectors of the confusion, or its mean [spectral]");
   flags.choice("confusion", options.confusion, {"hard", "soft"},
                "counts of predictions, or sums of probabilities");
-  flags.toggle("coarse", options.coarse, "the data's own coarse labels instead of a clustering");
+  flags.toggle("coarse", options.coarse, "the data's own coarse labels are the division");
+  flags.text("from", options.from, "FILE", "a division made before: it is judged and written again");
+  flags.add("max-size", options.max_size, at_least(1),
+            "classes in a super-class; those that lose least move to others", "any");
+  flags.toggle("random", options.random, "the control: classes drawn at random, sizes of the division");
+  flags.add("seed", options.seed, at_least(0), "of clustering and random divisions");
   flags.group("Data and output");
+  flags.text("output", options.output, "FILE", "for vmoe train --super-classes FILE", "needed");
+  flags.text("picture", options.picture, "FILE", "PNG of the confusion matrix, by super-classes",
+             "--output with .png");
   add_data_flags(flags, options.format, options.labels);
   add_json_flag(flags, options.json);
   add_machine_flags(flags, options.machine);
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
-  if (options.output.empty()) throw UsageError("--output FILE is needed: where the super-classes go");
-  if (options.experts == 0 && !options.coarse)
-    throw UsageError("--experts E is needed: how many super-classes");
+  settle(options);
 
   options.machine.prepare(streams);
   const LoadedModel baseline = load_model(model_path(options.baseline));
@@ -128,21 +182,26 @@ ExitCode superclass_command(Arguments arguments, Streams& streams) {
     throw UsageError("--experts " + std::to_string(options.experts) + " is more than the " +
                      std::to_string(classes.size()) + " classes of '" + options.data + "'");
   }
-  AtomicFile file(options.output);  // fails now rather than after the work
+  const std::optional<SuperClasses> given = given_division(options, dataset->info());
+  if (options.max_size > 0) {
+    require_room(static_cast<int>(classes.size()), given ? given->experts : options.experts,
+                 options.max_size);
+  }
+  AtomicFile file(options.output), picture(options.picture);  // fail now rather than after the work
   const Evaluation evaluation =
       evaluate_holdout(baseline, *dataset, options.confusion == "soft" ? Confusion::soft : Confusion::hard,
                        options.machine.threads);
   const std::vector<double>& confusion = evaluation.confusion;
-  const Clustering clustering = options.coarse ? coarse_division(dataset->info(), confusion, options.experts)
-                                               : cluster_classes(confusion, classes, options.experts);
+  const Clustering clustering = divide(options, given, classes, confusion);
+  picture.write(encode_png(draw_confusion(confusion, clustering.super_classes).view()));
+  picture.commit();
   file.write(super_classes_to_json(clustering.super_classes));
   file.commit();
   for (const std::string& warning : clustering.warnings) streams.err << "warning: " << warning << '\n';
   if (options.json) {
-    print_json(streams.out,
-               to_json(clustering.super_classes, clustering.warnings, evaluation, options.output));
+    print_json(streams.out, to_json(clustering.super_classes, clustering.warnings, evaluation, options));
   } else {
-    print(streams.out, clustering.super_classes, evaluation, options.output);
+    print(streams.out, clustering.super_classes, evaluation, options);
   }
   return ExitCode::done;
 }

@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 
 #include "tensor/error.h"
 
@@ -16,27 +15,29 @@ namespace vmoe {
 
 namespace {
 
-struct Output {
-  std::FILE* file;
-  bool complete = true;
-};
-
-void write_bytes(void* output, void* bytes, int count) {
-  auto* to = static_cast<Output*>(output);
-  if (std::fwrite(bytes, 1, static_cast<size_t>(count), to->file) != static_cast<size_t>(count))
-    to->complete = false;
+void append(void* text, void* bytes, int count) {
+  static_cast<std::string*>(text)->append(static_cast<const char*>(bytes), static_cast<size_t>(count));
 }
 
 }  // namespace
 
-void write_png(const std::string& path, const ImageView& image) {
-  Output output{std::fopen(path.c_str(), "wb")};
-  if (output.file == nullptr) throw IoError("cannot write '" + path + "': " + std::strerror(errno));
-  const int done = stbi_write_png_to_func(write_bytes, &output, image.width, image.height, image.channels,
+std::string encode_png(const ImageView& image) {
+  std::string png;
+  const int done = stbi_write_png_to_func(append, &png, image.width, image.height, image.channels,
                                           image.pixels, static_cast<int>(image.row_bytes()));
-  const bool closed = std::fclose(output.file) == 0;
-  if (done == 0 || !output.complete || !closed)
-    throw IoError("cannot write '" + path + "': " + std::strerror(errno));
+  if (done == 0)
+    throw IoError("cannot make a PNG of " + std::to_string(image.width) + " x " +
+                  std::to_string(image.height) + " pixels: no memory");
+  return png;
+}
+
+void write_png(const std::string& path, const ImageView& image) {
+  const std::string png = encode_png(image);
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  if (file == nullptr) throw IoError("cannot write '" + path + "': " + std::strerror(errno));
+  const bool complete = std::fwrite(png.data(), 1, png.size(), file) == png.size();
+  const bool closed = std::fclose(file) == 0;
+  if (!complete || !closed) throw IoError("cannot write '" + path + "': " + std::strerror(errno));
 }
 
 }  // namespace vmoe

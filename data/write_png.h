@@ -7,6 +7,9 @@
 
 namespace vmoe {
 
+/// The PNG of an image of 1 or 3 channels, for whoever writes it somewhere.
+std::string encode_png(const ImageView& image);
+
 /// Writes an image of 1 or 3 channels. Throws IoError.
 void write_png(const std::string& path, const ImageView& image);
 

@@ -66,11 +66,14 @@ Clustering cluster_classes(std::span<const double> confusion, const std::vector<
 /// cluster_classes.
 Clustering judged(SuperClasses division, std::span<const double> confusion, uint64_t seed = 0);
 
+/// UsageError unless E super-classes of at most `max_size` classes can hold K.
+void require_room(int classes, int experts, int max_size);
+
 /// The division with at most `max_size` classes in each super-class: while one has more, that of all classes
 /// in such super-classes moves which loses least, to the super-class with room that it is confused with most.
-/// The loss is of confusion inside super-classes, graph A [K, K]. Those with names keep their numbers, others
-/// are numbered by their smallest class again; none becomes empty; the report is dropped. Throws UsageError
-/// if E max_size < K.
+/// The loss is of confusion inside super-classes, graph A [K, K] of diagonal 0. Those with names keep their
+/// numbers, others are numbered by their smallest class again; none becomes empty; the report is dropped.
+/// Throws as require_room.
 SuperClasses cap_sizes(SuperClasses division, std::span<const double> graph, int max_size);
 
 /// The control: the same sizes, but classes drawn at random. A function of sizes and seed, without names or

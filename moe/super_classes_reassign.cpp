@@ -81,13 +81,16 @@ void number_by_smallest_class(std::vector<int>& super_class, int experts) {
 
 }  // namespace
 
+void require_room(int classes, int experts, int max_size) {
+  if (max_size >= 1 && int64_t{max_size} * experts >= classes) return;
+  throw UsageError("--max-size " + std::to_string(max_size) + ": " + std::to_string(experts) +
+                   " super-classes of so few cannot hold " + std::to_string(classes) + " classes; at least " +
+                   std::to_string((classes + experts - 1) / experts));
+}
+
 SuperClasses cap_sizes(SuperClasses division, std::span<const double> graph, int max_size) {
   const int classes = static_cast<int>(division.classes.size()), experts = division.experts;
-  if (max_size < 1 || int64_t{max_size} * experts < classes) {
-    throw UsageError("--max-size " + std::to_string(max_size) + ": " + std::to_string(experts) +
-                     " super-classes of so few cannot hold " + std::to_string(classes) +
-                     " classes; at least " + std::to_string((classes + experts - 1) / experts));
-  }
+  require_room(classes, experts, max_size);
   if (graph.size() != static_cast<size_t>(classes) * classes)
     throw ShapeError("cap_sizes: the graph must be [K, K] for " + std::to_string(classes) + " classes");
   Reassignment reassignment(division, graph, max_size);

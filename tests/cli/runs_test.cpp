@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "tensor/kernels/tables.h"
@@ -105,6 +106,73 @@ TEST_CASE("a dense baseline, its super-classes and a Mobile V-MoE, from training
     CHECK(p["experts"][0]["name"] == names[static_cast<size_t>(expert)]);
     CHECK(p["ms"] > 0);
   }
+}
+
+TEST_CASE("super-classes of every kind: clustered, capped, coarse, from a file, at random") {
+  const TemporaryFolder folder;
+  const std::string dense = (folder / "dense").string(), file = (folder / "super.json").string();
+  succeed(train_command(dense, {"--max-steps", "2"}));
+  const auto divide = [&](const std::vector<std::string>& more, const std::string& output) {
+    std::vector<std::string> command = {"superclass", dense, kTinyData, "--output", output};
+    command.insert(command.end(), more.begin(), more.end());
+    return json_of(command);
+  };
+  for (const std::vector<std::string>& flags : {std::vector<std::string>{"--experts", "2"},
+                                                {"--experts", "2", "--method", "agglomerative"},
+                                                {"--coarse"}}) {
+    const Json json = divide(flags, file);
+    CHECK(json["experts"] == 2);
+    CHECK(json["super_classes"].size() == 2);
+    CHECK(json["sizes"][0].get<int>() + json["sizes"][1].get<int>() == 4);
+    CHECK((json["modularity"].is_number() && json["random_inside_share"]["mean"].is_number()));
+  }
+  const std::string coarse = bytes_of(file);  // with names and report
+  CHECK(bytes_of(folder / "super.png").starts_with("\x89PNG"));
+
+  // Judged again, it is the same.
+  const std::string again = (folder / "again").string(), picture = (folder / "elsewhere.png").string();
+  divide({"--from", file, "--picture", picture}, again);
+  CHECK(bytes_of(again) == coarse);
+  CHECK(bytes_of(picture) == bytes_of(folder / "super.png"));
+  CHECK(!fs::exists(folder / "again.png"));
+
+  // A cap, on a file made by hand; names would stay, here there are none.
+  std::ofstream(folder / "hand.json") << R"({"schema":1,"experts":2,"classes":)"
+                                      << Json::parse(coarse)["classes"] << R"(,"super_class":[0,0,0,1]})";
+  const std::string hand = (folder / "hand.json").string();
+  CHECK(divide({"--from", hand}, again)["sizes"] == Json({3, 1}));
+  CHECK(divide({"--from", hand, "--max-size", "2"}, again)["sizes"] == Json({2, 2}));
+
+  // Random ones have the sizes of the division, and no names.
+  std::set<std::string> drawn;
+  for (const char* seed : {"1", "2", "3", "4", "5", "6"}) {
+    Json json = divide({"--from", hand, "--random", "--seed", seed}, again);
+    CHECK(json["sizes"].get<std::vector<int>>().size() == 2);
+    CHECK(json["sizes"][0].get<int>() * json["sizes"][1].get<int>() == 3);
+    CHECK(json["names"].empty());
+    drawn.insert(json["super_classes"].dump());
+  }
+  CHECK(drawn.size() > 1);
+  CHECK(divide({"--coarse", "--random"}, again)["names"].empty());
+  CHECK(succeed({"superclass", dense, kTinyData, "--coarse", "--output", file}).out.find("(2): ") !=
+        std::string::npos);
+
+  const auto refuse = [&](std::vector<std::string> flags, int code, const std::string& words) {
+    std::vector<std::string> command = {"superclass", dense, kTinyData, "--output", again};
+    command.insert(command.end(), flags.begin(), flags.end());
+    const Outcome outcome = vmoe::testing::vmoe(command);
+    CAPTURE(outcome.err);
+    CHECK(outcome.code == code);
+    CHECK(outcome.err.find(words) != std::string::npos);
+  };
+  refuse({"--coarse", "--from", file}, 2, "--coarse and --from");
+  refuse({"--coarse", "--method", "spectral"}, 2, "--method spectral");
+  refuse({"--from", file, "--experts", "3"}, 2, "give --experts 2");
+  refuse({"--experts", "3", "--max-size", "1"}, 2, "at least 2");
+  refuse({"--experts", "2", "--max-size", "0"}, 2, "--max-size is '0'");
+  refuse({"--experts", "2", "--picture", again}, 2, "--picture FILE");
+  refuse({"--experts", "2", "--picture", (folder / "no" / "p.png").string()}, 4, "p.png");
+  refuse({"--from", (folder / "none.json").string()}, 4, "none.json");
 }
 
 TEST_CASE("a run says which augmentation it has, and is resumed with the same one only") {

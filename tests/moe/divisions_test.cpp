@@ -94,6 +94,39 @@ TEST_CASE("classes leave a super-class that is too large, those first that lose 
   CHECK_THROWS_AS(cap_sizes(three_and_one, graph_of(planted_confusion({0, 0, 1}, 2, 1), 3), 2), ShapeError);
 }
 
+TEST_CASE("capping is what its definition gives: each move is the one that loses least inside confusion") {
+  const auto inside = [](const std::vector<double>& graph, const Labels& labels) {
+    double sum = 0;
+    const size_t k = labels.size();
+    for (size_t a = 0; a < k; ++a) {
+      for (size_t b = 0; b < a; ++b) sum += labels[a] == labels[b] ? graph[a * k + b] : 0;
+    }
+    return sum;
+  };
+  for (uint64_t seed = 0; seed < 6; ++seed) {
+    CAPTURE(seed);
+    std::vector<double> graph = random_symmetric(20, seed);
+    for (int a = 0; a < 20; ++a) graph[a * 20 + a] = 0;  // as confusion_graph has it
+    SuperClasses division{4, class_names(20), Labels(20, 0), {"a", "b", "c", "d"}, {}};
+    for (int e = 0; e < 4; ++e) division.super_class[static_cast<size_t>(5 * e)] = e;
+    Labels want = division.super_class;
+    const auto size = [&](int e) { return std::count(want.begin(), want.end(), e); };
+    while (size(0) > 6) {
+      Labels best;
+      for (int a = 0; a < 20; ++a) {
+        for (int e = 1; e < 4; ++e) {
+          if (want[a] != 0 || size(e) >= 6) continue;
+          Labels moved = want;
+          moved[a] = e;
+          if (best.empty() || inside(graph, moved) > inside(graph, best)) best = moved;
+        }
+      }
+      want = best;
+    }
+    CHECK(cap_sizes(division, graph, 6).super_class == want);
+  }
+}
+
 TEST_CASE("capped super-classes are never empty and never too large, and keep more confusion than chance") {
   const Labels planted = random_groups(30, 6, 2, 4);
   const std::vector<double> confusion = planted_confusion(planted, 8, 4), graph = graph_of(confusion, 30);
