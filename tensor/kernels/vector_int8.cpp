@@ -14,6 +14,7 @@
 #include <immintrin.h>
 #endif
 
+#include "tensor/kernels/vector_codes.h"
 #include "tensor/kernels/vector_narrow.h"
 
 #define VMOE_JOIN(a, b) a##b
@@ -23,8 +24,6 @@
 
 namespace vmoe {
 namespace {
-
-using Ints = int32_t __attribute__((vector_size(kVectorBytes)));
 
 // --- What the sets differ in: codes of a row, neighbours that one step takes, weights of a step, the sum ---
 
@@ -85,32 +84,14 @@ int64_t row_bytes(int64_t k) {
   return kStepBytes + (k + kGroup - 1) / kGroup * kGroup * static_cast<int64_t>(sizeof(Code));
 }
 
-int32_t largest_magnitude(int64_t n, const float* x) {
-  Ints most{};
-  const auto take = [&](Vec v) {
-    const Ints bits = reinterpret_cast<Ints>(v) & 0x7fffffff;
-    most = bits > most ? bits : most;
-  };
-  int64_t i = 0;
-  for (; i + kWidth <= n; i += kWidth) take(load(x + i));
-  if (i < n) take(load_part(x + i, n - i));
-  int32_t result = 0;
-  for (int lane = 0; lane < kWidth; ++lane) result = most[lane] > result ? most[lane] : result;
-  return result;
-}
-
-// The low byte or half of every number. (GCC takes a conversion to bytes apart into single numbers.)
+// The low byte or half of every number.
 inline auto low_parts(Ints v) {
-#if defined(__AVX512VNNI__)
-  return _mm512_maskz_cvtepi32_epi8(0xffff, (__m512i)v);
-#elif defined(__AVXVNNI__)
-  using AllBytes = uint8_t __attribute__((vector_size(kVectorBytes)));
-  const auto bytes = reinterpret_cast<AllBytes>(v);
-  return __builtin_shufflevector(bytes, bytes, 0, 4, 8, 12, 16, 20, 24, 28);
-#else
-  using Halves = int16_t __attribute__((vector_size(kVectorBytes / 2)));
-  return __builtin_convertvector(v, Halves);
-#endif
+  if constexpr (sizeof(Code) == 1) {
+    return low_bytes(v);
+  } else {
+    using Halves = int16_t __attribute__((vector_size(kVectorBytes / 2)));
+    return __builtin_convertvector(v, Halves);
+  }
 }
 
 inline void store_codes(Code* to, Vec x, float inverse, int64_t count) {
