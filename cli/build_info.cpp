@@ -69,13 +69,17 @@ std::string cpu_text(const Json& cpu) {
   return text;
 }
 
+/// "int8 (avx512_vnni)"
+std::string label_of(const NarrowKernels& table) {
+  return std::string(name_of(table.precision)) + " (" + table.name + ")";
+}
+
 /// "fp32, int8 (avx512_vnni)"
 std::string precisions_text() {
   std::string text;
   for (const Precision precision : available_precisions()) {
     const NarrowKernels* table = narrow_kernels(precision);
-    text += (text.empty() ? "" : ", ") + std::string(name_of(precision));
-    if (table) text += std::string(" (") + table->name + ")";
+    text += (text.empty() ? "" : ", ") + (table ? label_of(*table) : std::string(name_of(precision)));
   }
   return text + "; auto is " + name_of(find_precision("auto"));
 }
@@ -96,20 +100,28 @@ Json build_info() {
   for (const auto& [name, feature] : cpu_feature_names()) json["cpu"][name] = cpu_features().*feature;
   json["precisions"] = Json::array();
   for (const Precision precision : available_precisions()) json["precisions"].push_back(name_of(precision));
+  json["precisions_refused"] = Json::array();
+  for (const NarrowKernels* table : refused_narrow_kernels())
+    json["precisions_refused"].push_back(label_of(*table));
   return json;
 }
 
-std::string build_text() {
-  const Json json = build_info();
-  return columns({{"  vmoe         " + json["version"].get<std::string>()},
-                  {"  compiler     " + json["compiler"].get<std::string>() + ", for " +
-                   json["compiled_for"].get<std::string>()},
-                  {"  BLAS         " + json["blas"].get<std::string>()},
-                  {"  numbers      " + json["real"].get<std::string>()},
-                  {"  threads      " + std::to_string(json["threads"].get<int>())},
-                  {"  instructions " + isa_text(json)},
-                  {"  processor    " + cpu_text(json["cpu"])},
-                  {"  precisions   " + precisions_text()}});
+std::string build_text(const Json& info) {
+  std::vector<std::vector<std::string>> lines = {
+      {"  vmoe         " + info["version"].get<std::string>()},
+      {"  compiler     " + info["compiler"].get<std::string>() + ", for " +
+       info["compiled_for"].get<std::string>()},
+      {"  BLAS         " + info["blas"].get<std::string>()},
+      {"  numbers      " + info["real"].get<std::string>()},
+      {"  threads      " + std::to_string(info["threads"].get<int>())},
+      {"  instructions " + isa_text(info)},
+      {"  processor    " + cpu_text(info["cpu"])},
+      {"  precisions   " + precisions_text()}};
+  if (const Json& refused = info["precisions_refused"]; !refused.empty()) {
+    lines.push_back({"  not used     " + words(refused) +
+                     ": computes otherwise here than its definition; please report this machine"});
+  }
+  return columns(lines);
 }
 
 }  // namespace vmoe

@@ -123,7 +123,7 @@ void print(std::ostream& out, const Subject& subject) {
       << "Config: " << json_line(to_json(subject.config)) << '\n'
       << layer_table(subject.config);
   if (subject.file) print_file(out, *subject.file);
-  out << "Build\n" << build_text();
+  out << "Build\n" << build_text(build_info());
 }
 
 void print_overview(std::ostream& out, bool json) {
@@ -136,7 +136,7 @@ void print_overview(std::ostream& out, bool json) {
     }
     return print_json(out, object);
   }
-  out << "Build\n" << build_text() << "Models (vmoe info NAME shows one)\n";
+  out << "Build\n" << build_text(build_info()) << "Models (vmoe info NAME shows one)\n";
   for (const Preset& preset : presets()) {
     const std::string name = preset.name;
     out << "  " << name << std::string(name.size() < 24 ? 24 - name.size() : 1, ' ') << preset.summary

@@ -7,6 +7,7 @@
 #include "tensor/error.h"
 #include "tensor/kernels/cpu_features.h"
 #include "tensor/kernels/kernels.h"
+#include "tensor/kernels/narrow_proof.h"
 #include "tensor/kernels/narrow_tables.h"
 
 namespace vmoe {
@@ -15,19 +16,8 @@ namespace {
 
 constexpr Precision kPrecisions[] = {Precision::fp32, Precision::int8, Precision::bf16};
 
-std::vector<const NarrowKernels*> probe() {
-  std::vector<const NarrowKernels*> tables;
-#ifndef VMOE_F64
-  tables = {&kInt8_plain, &kInt8_baseline, &kBf16_plain};
-#if defined(__x86_64__)
-  const CpuFeatures& cpu = cpu_features();
-  if (cpu.avx2) tables.push_back(&kInt8_avx2);
-  if (cpu.avx_vnni) tables.push_back(&kInt8_avx_vnni);
-  if (cpu.avx512) tables.push_back(&kInt8_avx512);
-  if (cpu.avx512_vnni) tables.push_back(&kInt8_avx512_vnni);
-  if (cpu.avx512_bf16) tables.push_back(&kBf16_avx512_bf16);
-#endif
-#endif
+const ProvenKernels& proven() {
+  static const ProvenKernels tables = prove(narrow_kernels_for(cpu_features()));
   return tables;
 }
 
@@ -41,9 +31,27 @@ Precision fastest() {
 
 }  // namespace
 
-const std::vector<const NarrowKernels*>& available_narrow_kernels() {
-  static const std::vector<const NarrowKernels*> tables = probe();
+std::vector<const NarrowKernels*> narrow_kernels_for([[maybe_unused]] const CpuFeatures& cpu) {
+  std::vector<const NarrowKernels*> tables;
+#ifndef VMOE_F64
+  tables = {&kInt8_plain, &kInt8_baseline, &kBf16_plain};
+#if defined(__x86_64__)
+  if (cpu.avx2) tables.push_back(&kInt8_avx2);
+  if (cpu.avx_vnni) tables.push_back(&kInt8_avx_vnni);
+  if (cpu.avx512) tables.push_back(&kInt8_avx512);
+  if (cpu.avx512_vnni) tables.push_back(&kInt8_avx512_vnni);
+  if (cpu.avx512_bf16) tables.push_back(&kBf16_avx512_bf16);
+#endif
+#endif
   return tables;
+}
+
+const std::vector<const NarrowKernels*>& available_narrow_kernels() {
+  return proven().offered;
+}
+
+const std::vector<const NarrowKernels*>& refused_narrow_kernels() {
+  return proven().refused;
 }
 
 const NarrowKernels* narrow_kernels(Precision precision) {

@@ -16,8 +16,13 @@
 // NaN.
 //
 // bf16: weights and rows are rounded to bfloat16 (8 bits of precision, the range of fp32; nearest, ties to
-// even; denormals become zero), their products, which fp32 holds exactly, are added up in fp32, two by two:
-// sum = (sum + x[2q+1] w[2q+1]) + x[2q] w[2q], as Intel's VDPBF16PS does it.
+// even; denormals become zero), their products, which fp32 holds exactly, are added up in fp32, rounded to
+// nearest, two by two: sum = (sum + x[2q+1] w[2q+1]) + x[2q] w[2q], as Intel's VDPBF16PS does it.
+//
+// This instruction flushes denormal results to zero. Any two
+// orders of n summands differ by at most 2 (n - 1) u sum |x[p] w[p]|, u = 2^-24 (Higham, Accuracy and
+// Stability of Numerical Algorithms, section 4.2, to first order): `bf16_order_bound`, where n = k + 1 with
+// the bias.
 
 #include <cstddef>
 #include <cstdint>
@@ -64,8 +69,17 @@ struct NarrowKernels {
 /// Longest sum that int8 takes: 127 * 255 * k stays below 2^31.
 constexpr int64_t kMostNarrowInputs = 65536;
 
-/// All tables that this build holds and this machine can run: of each precision the plain one first.
+/// How far two tables' bf16 may be apart in an element whose summands' magnitudes, bias included, add up to
+/// `magnitudes`: by the order of its sum alone.
+inline double bf16_order_bound(int64_t k, double magnitudes) {
+  return 2 * static_cast<double>(k) / (1 << 24) * magnitudes;
+}
+
+/// All tables that this build holds and this machine can run: of each precision the plain one first. Each has
+/// been proven on this machine (narrow_proof.h).
 const std::vector<const NarrowKernels*>& available_narrow_kernels();
+/// Those that failed the proof, and are never used; normally none.
+const std::vector<const NarrowKernels*>& refused_narrow_kernels();
 /// The best of them beside `kernels()`; null for fp32, and where there is none.
 const NarrowKernels* narrow_kernels(Precision precision);
 

@@ -1,6 +1,7 @@
 #pragma once
 // The tables of narrow.h that this build holds. All of them compute in float: a double build has none.
 
+#include "tensor/kernels/cpu_features.h"
 #include "tensor/kernels/narrow.h"
 
 namespace vmoe {
@@ -17,5 +18,9 @@ extern const NarrowKernels kInt8_avx512_vnni;
 extern const NarrowKernels kBf16_avx512_bf16;
 #endif
 #endif
+
+/// Those that a machine of these features can run, of each precision the plain one first and the fastest
+/// last.
+std::vector<const NarrowKernels*> narrow_kernels_for(const CpuFeatures& features);
 
 }  // namespace vmoe

@@ -15,6 +15,7 @@
 #include <set>
 #include <thread>
 
+#include "cli/build_info.h"
 #include "tensor/kernels/tables.h"
 #include "tensor/random.h"
 #include "tests/cli/program.h"
@@ -340,6 +341,15 @@ TEST_CASE("info says which instruction set runs, of which, and what the processo
   for (const char* part :
        {"\n  instructions ", ": the widest of plain, baseline", "\n  processor ", "\n  precisions "})
     CHECK(text.find(part) != std::string::npos);
+}
+
+TEST_CASE("info names the kernels that failed their proof on this machine, where there are any") {
+  Json info = vmoe::build_info();
+  CHECK(info["precisions_refused"] == Json::array());
+  CHECK(vmoe::build_text(info).find("\n  not used") == std::string::npos);
+  info["precisions_refused"] = {"int8 (amx)", "bf16 (amx)"};
+  CHECK(vmoe::build_text(info).find(
+            "\n  not used     int8 (amx), bf16 (amx): computes otherwise here than") != std::string::npos);
 }
 
 TEST_CASE("eval at a lower precision says how far its figures are from those of fp32") {

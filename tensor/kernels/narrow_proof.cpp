@@ -1,0 +1,83 @@
+#include "tensor/kernels/narrow_proof.h"
+
+#include <cmath>
+#include <cstring>
+
+namespace vmoe {
+
+namespace {
+
+/// A product x w^T + bias: rows x [m, k], weights w [n, k], bias [n], numbers from -1 to 1.
+struct Sample {
+  int64_t m, n, k;
+  std::vector<real> x, w, bias;
+
+  Sample(int64_t m, int64_t n, int64_t k) : m(m), n(n), k(k), x(m * k), w(n * k), bias(n) {
+    uint32_t state = 1;
+    for (std::vector<real>* part : {&x, &w, &bias}) {
+      for (real& value : *part) {
+        state = state * 1664525 + 1013904223;  // Knuth's "quick and dirty" generator
+        value = static_cast<real>(static_cast<int32_t>(state)) / real{2147483648.0};
+      }
+    }
+  }
+};
+
+std::vector<real> product_by(const NarrowKernels& table, const Sample& s) {
+  std::vector<std::byte> rows(s.m * table.row_bytes(s.k)), packed(table.packed_bytes(s.k, s.n));
+  std::vector<real> y(s.m * s.n, std::nanf(""));
+  table.pack(s.k, s.n, s.w.data(), packed.data());
+  table.encode(s.m, s.k, s.x.data(), s.k, rows.data());
+  table.gemm({.m = s.m,
+              .n = s.n,
+              .k = s.k,
+              .a = rows.data(),
+              .b = packed.data(),
+              .c = y.data(),
+              .c_row = s.n,
+              .bias = s.bias.data()});
+  return y;
+}
+
+/// The bound of narrow.h for element (i, j), with the sum of magnitudes taken before rounding to bf16, which
+/// adds at most 1 %.
+double bf16_bound(const Sample& s, int64_t i, int64_t j) {
+  double sum = std::fabs(double{s.bias[j]});
+  for (int64_t p = 0; p < s.k; ++p) sum += std::fabs(double{s.x[i * s.k + p]} * s.w[j * s.k + p]);
+  return bf16_order_bound(s.k, 1.01 * sum);
+}
+
+bool agrees(const NarrowKernels& table, const NarrowKernels& definition, const Sample& s) {
+  const std::vector<real> y = product_by(table, s), want = product_by(definition, s);
+  if (table.precision == Precision::int8)
+    return std::memcmp(y.data(), want.data(), y.size() * sizeof(real)) == 0;
+  for (int64_t i = 0; i < s.m; ++i) {
+    for (int64_t j = 0; j < s.n; ++j) {
+      const double error = std::fabs(double{y[i * s.n + j]} - want[i * s.n + j]);
+      if (!(error <= bf16_bound(s, i, j))) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+ProvenKernels prove(const std::vector<const NarrowKernels*>& tables) {
+  const Sample samples[] = {{53, 39, 131}, {1, 1, 1}};
+  ProvenKernels proven;
+  const auto definition_of = [&](Precision precision) {
+    for (const NarrowKernels* table : tables) {
+      if (table->precision == precision) return table;
+    }
+    return static_cast<const NarrowKernels*>(nullptr);
+  };
+  for (const NarrowKernels* table : tables) {
+    bool right = true;
+    for (const Sample& sample : samples)
+      right = right && agrees(*table, *definition_of(table->precision), sample);
+    (right ? proven.offered : proven.refused).push_back(table);
+  }
+  return proven;
+}
+
+}  // namespace vmoe
