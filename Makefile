@@ -79,6 +79,7 @@ INT8_avx512 := $(ISA_avx512) -DVMOE_COMPANION=avx512
 INT8_avx512_vnni := $(ISA_avx512) -mavx512vnni -DVMOE_COMPANION=avx512
 BF16_SETS := $(if $(filter x86_64% amd64%,$(MACHINE)),avx512_bf16)
 BF16_avx512_bf16 := $(ISA_avx512) -mavx512bf16
+AMX_FLAGS := $(ISA_avx512) -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
 
 # All but these kernels is compiled for the oldest machine of its kind. -march=native gives the same bytes there but no
 # speed that could be measured (0 to 2 % on two models, as much as runs differ), and a program that dies elsewhere; so
@@ -99,7 +100,8 @@ objects = $(call to_objects,$(call sources,$(1)))
 ISA_OBJECTS := $(ISAS:%=$(BUILD)/tensor/kernels/vector_%.o)
 INT8_OBJECTS := $(INT8_SETS:%=$(BUILD)/tensor/kernels/vector_int8_%.o)
 BF16_OBJECTS := $(BF16_SETS:%=$(BUILD)/tensor/kernels/vector_bf16_%.o)
-KERNEL_OBJECTS := $(ISA_OBJECTS) $(INT8_OBJECTS) $(BF16_OBJECTS)
+AMX_OBJECTS := $(if $(filter x86_64% amd64%,$(MACHINE)),$(BUILD)/tensor/kernels/vector_amx.o)
+KERNEL_OBJECTS := $(ISA_OBJECTS) $(INT8_OBJECTS) $(BF16_OBJECTS) $(AMX_OBJECTS)
 # Objects of each layer and all below it: a test program that reaches further up does not link.
 UP_tensor := $(call objects,tensor) $(KERNEL_OBJECTS)
 UP_autograd := $(UP_tensor) $(call objects,autograd)
@@ -122,7 +124,8 @@ tests: $(TESTS)
 
 SETTINGS = $(CXX) $(shell $(CXX) -dumpversion 2>/dev/null) $(PREPROCESSOR_FLAGS) $(COMPILER_FLAGS) $(LINKER_FLAGS) \
   $(LDLIBS) $(NATIVE_FLAGS) $(KERNEL_FLAGS) $(foreach isa,$(ISAS),$(isa): $(ISA_$(isa))) \
-  $(foreach set,$(INT8_SETS),int8 $(set): $(INT8_$(set))) $(foreach set,$(BF16_SETS),bf16 $(set): $(BF16_$(set)))
+  $(foreach set,$(INT8_SETS),int8 $(set): $(INT8_$(set))) $(foreach set,$(BF16_SETS),bf16 $(set): $(BF16_$(set))) \
+  $(if $(AMX_OBJECTS),amx: $(AMX_FLAGS))
 quoted = '$(subst ','\'',$(strip $(1)))'
 PROBE = CXX=$(call quoted,$(CXX)) CPPFLAGS=$(call quoted,$(PREPROCESSOR_FLAGS)) \
   LDFLAGS=$(call quoted,$(LINKER_FLAGS)) SANITIZE=$(call quoted,$(SANITIZE)) BLAS=$(BLAS) sh tools/deps.sh
@@ -168,6 +171,9 @@ $(INT8_OBJECTS): $(BUILD)/tensor/kernels/vector_int8_%.o: tensor/kernels/vector_
 
 $(BF16_OBJECTS): $(BUILD)/tensor/kernels/vector_bf16_%.o: tensor/kernels/vector_bf16.cpp $(BUILD)/settings
 	$(call say,compile,$< for $*)$(compile) $(BF16_$*) -c -o $@ $<
+
+$(AMX_OBJECTS): tensor/kernels/vector_amx.cpp $(BUILD)/settings
+	$(call say,compile,$<)$(compile) $(AMX_FLAGS) -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
 

@@ -41,6 +41,10 @@ std::vector<const NarrowKernels*> narrow_kernels_for([[maybe_unused]] const CpuF
   if (cpu.avx512) tables.push_back(&kInt8_avx512);
   if (cpu.avx512_vnni) tables.push_back(&kInt8_avx512_vnni);
   if (cpu.avx512_bf16) tables.push_back(&kBf16_avx512_bf16);
+  if (cpu.avx512_bf16 && cpu.amx_int8 && cpu.amx_bf16) {
+    tables.push_back(&kInt8_amx);
+    tables.push_back(&kBf16_amx);
+  }
 #endif
 #endif
   return tables;

@@ -17,9 +17,14 @@
 //
 // bf16: weights and rows are rounded to bfloat16 (8 bits of precision, the range of fp32; nearest, ties to
 // even; denormals become zero), their products, which fp32 holds exactly, are added up in fp32, rounded to
-// nearest, two by two: sum = (sum + x[2q+1] w[2q+1]) + x[2q] w[2q], as Intel's VDPBF16PS does it.
+// nearest. In which order is a table's own affair:
 //
-// This instruction flushes denormal results to zero. Any two
+//   plain, avx512_bf16   two by two, sum = (sum + x[2q+1] w[2q+1]) + x[2q] w[2q], as Intel's VDPBF16PS does
+//   it amx                  32 by 32, sum = sum + (even + odd), as TDPBF16PS does it: even and odd are the
+//   sums of
+//                        x[p] w[p] over the even and over the odd p of the 32, in order, from zero
+//
+// Both instructions (Intel's Software Developer's Manual, volume 2) flush denormal results to zero. Any two
 // orders of n summands differ by at most 2 (n - 1) u sum |x[p] w[p]|, u = 2^-24 (Higham, Accuracy and
 // Stability of Numerical Algorithms, section 4.2, to first order): `bf16_order_bound`, where n = k + 1 with
 // the bias.

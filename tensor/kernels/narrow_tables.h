@@ -16,6 +16,8 @@ extern const NarrowKernels kInt8_avx_vnni;
 extern const NarrowKernels kInt8_avx512;
 extern const NarrowKernels kInt8_avx512_vnni;
 extern const NarrowKernels kBf16_avx512_bf16;
+extern const NarrowKernels kInt8_amx;
+extern const NarrowKernels kBf16_amx;
 #endif
 #endif
 

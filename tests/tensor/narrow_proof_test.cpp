@@ -9,6 +9,7 @@
 
 #include "tensor/kernels/cpu_features.h"
 #include "tensor/kernels/narrow_tables.h"
+#include "tests/tensor/emulated_tables.h"
 
 using namespace vmoe;
 
@@ -64,9 +65,10 @@ void product_off_by_a_little(const NarrowGemm& g) {
 
 }  // namespace
 
-TEST_CASE("every table that this machine has the instructions for is proven") {
+TEST_CASE("every table that this machine has the instructions for is proven, and so are emulated tiles") {
   CHECK(refused_narrow_kernels().empty());
   CHECK(available_narrow_kernels() == narrow_kernels_for(cpu_features()));
+  for (const NarrowKernels* table : vmoe::testing::emulated_narrow_kernels()) CHECK_FALSE(is_refused(*table));
 }
 
 TEST_CASE("a table that computes wrongly here is refused, and no other one") {
@@ -81,4 +83,22 @@ TEST_CASE("a table that computes wrongly here is refused, and no other one") {
     CHECK(is_refused(wrong));
   }
   CHECK_FALSE(is_refused(table_with(Precision::int8, plain_of(Precision::int8)->gemm)));
+}
+
+TEST_CASE("a machine with tiles has them last, so that they are chosen; without any part it has none") {
+#if defined(__x86_64__) && !defined(VMOE_F64)
+  CpuFeatures features{.avx2 = true, .avx512 = true, .avx512_vnni = true, .avx512_bf16 = true};
+  const std::vector<const NarrowKernels*> without = narrow_kernels_for(features);
+  features.amx_tile = features.amx_int8 = features.amx_bf16 = true;
+  std::vector<const NarrowKernels*> with = without;
+  with.insert(with.end(), {&kInt8_amx, &kBf16_amx});
+  CHECK(narrow_kernels_for(features) == with);
+  for (bool CpuFeatures::*part :
+       {&CpuFeatures::avx512_bf16, &CpuFeatures::amx_int8, &CpuFeatures::amx_bf16}) {
+    CpuFeatures some = features;
+    some.*part = false;
+    for (const NarrowKernels* table : narrow_kernels_for(some)) CHECK(table != &kInt8_amx);
+  }
+  CHECK((kInt8_amx.faster_than_fp32 && kBf16_amx.faster_than_fp32));
+#endif
 }

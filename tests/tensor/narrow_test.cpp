@@ -17,6 +17,7 @@
 #include "tensor/matmul.h"
 #include "tensor/random.h"
 #include "tests/support/guarded.h"
+#include "tests/tensor/emulated_tables.h"
 
 using namespace vmoe;
 using vmoe::testing::Guarded;
@@ -59,6 +60,14 @@ std::vector<real> product_by(const NarrowKernels& table, const Factors& f, bool 
 
 bool same_bytes(const std::vector<real>& a, const std::vector<real>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(real)) == 0;
+}
+
+/// All tables that run here, and those whose instructions are emulated.
+std::vector<const NarrowKernels*> tables() {
+  std::vector<const NarrowKernels*> all = available_narrow_kernels();
+  const auto& emulated = vmoe::testing::emulated_narrow_kernels();
+  all.insert(all.end(), emulated.begin(), emulated.end());
+  return all;
 }
 
 const NarrowKernels* plain_of(Precision precision) {
@@ -112,7 +121,7 @@ double error_in_roundings(const std::vector<real>& got, const Factors& f, double
 }  // namespace
 
 TEST_CASE("int8 of every instruction set is the plain loops' result, in every bit") {
-  for (const NarrowKernels* table : available_narrow_kernels()) {
+  for (const NarrowKernels* table : tables()) {
     if (table->precision != Precision::int8) continue;
     INFO("instruction set " << table->name);
     for (const Factors& f : shapes()) {
@@ -124,7 +133,7 @@ TEST_CASE("int8 of every instruction set is the plain loops' result, in every bi
 }
 
 TEST_CASE("bfloat16 of every instruction set is the plain loops' result within its roundings") {
-  for (const NarrowKernels* table : available_narrow_kernels()) {
+  for (const NarrowKernels* table : tables()) {
     if (table->precision != Precision::bf16) continue;
     INFO("instruction set " << table->name);
     for (const Factors& f : shapes()) {
@@ -134,14 +143,15 @@ TEST_CASE("bfloat16 of every instruction set is the plain loops' result within i
       for (size_t i = 0; i < a.size(); ++i) {
         if (!(std::fabs(a[i] - b[i]) <= most)) most = std::fabs(a[i] - b[i]);
       }
-      // Sums of k products of at most 1; a processor may round a pair's sum once instead of twice.
+      // Orders differ (narrow.h), and a processor may round a pair's sum once instead of twice. Far below
+      // `bf16_order_bound`, since errors of the signs of random numbers cancel.
       CHECK(most <= 1.2e-7 * static_cast<double>(f.k + 1));
     }
   }
 }
 
 TEST_CASE("a product of fewer bits is as near to the numbers' own as the rounding of its factors allows") {
-  for (const NarrowKernels* table : available_narrow_kernels()) {
+  for (const NarrowKernels* table : tables()) {
     INFO("precision " << name_of(table->precision) << " " << table->name);
     // Numbers below 1 lie at most half a step from their code: 1/254 for int8, 2^-9 for bfloat16; two
     // factors.
@@ -160,14 +170,14 @@ TEST_CASE("codes round to the nearest, ties to even, and reach the largest numbe
   // Steps of 1: 2.5 and 3.5 are ties, which go to 2 and to 4.
   for (const auto& [x, code] : {std::pair{2.5f, 2}, {3.5f, 4}, {-2.5f, -2}, {2.51f, 3}, {126.6f, 127}}) {
     f.x = {0, 127, 0, x};
-    for (const NarrowKernels* table : available_narrow_kernels()) {
+    for (const NarrowKernels* table : tables()) {
       if (table->precision == Precision::int8) CHECK(product_by(*table, f)[0] == static_cast<real>(code));
     }
   }
 }
 
 TEST_CASE("rows of zeros, of tiny and of huge numbers are finite, and the same on every instruction set") {
-  for (const NarrowKernels* table : available_narrow_kernels()) {
+  for (const NarrowKernels* table : tables()) {
     if (table->precision != Precision::int8) continue;
     INFO("instruction set " << table->name);
     Factors f(5, 40, 21, 0);
@@ -186,7 +196,7 @@ TEST_CASE("rows of zeros, of tiny and of huge numbers are finite, and the same o
 }
 
 TEST_CASE("a NaN or an infinity in a row makes this row NaN, one in a weight this output, and nothing else") {
-  for (const NarrowKernels* table : available_narrow_kernels()) {
+  for (const NarrowKernels* table : tables()) {
     INFO("precision " << name_of(table->precision) << " " << table->name);
     const real nan = std::numeric_limits<real>::quiet_NaN(), infinity = std::numeric_limits<real>::infinity();
     for (const real bad : {nan, -nan, infinity, -infinity}) {
@@ -212,7 +222,7 @@ TEST_CASE("a NaN or an infinity in a row makes this row NaN, one in a weight thi
 }
 
 TEST_CASE("an element of a product of fewer bits is the same bytes whatever rows and outputs are beside it") {
-  for (const NarrowKernels* table : available_narrow_kernels()) {
+  for (const NarrowKernels* table : tables()) {
     INFO("precision " << name_of(table->precision) << " " << table->name);
     const Factors f(29, 71, 37, 0);
     const std::vector<real> whole = product_by(*table, f);
@@ -235,7 +245,7 @@ TEST_CASE("an element of a product of fewer bits is the same bytes whatever rows
 }
 
 TEST_CASE("a product of fewer bits is the same bytes for one thread as for two and three") {
-  for (const NarrowKernels* table : available_narrow_kernels()) {
+  for (const NarrowKernels* table : tables()) {
     INFO("precision " << name_of(table->precision) << " " << table->name);
     const Factors f(50, 100, 37, 0);
     const std::vector<real> want = product_by(*table, f);
@@ -255,7 +265,7 @@ TEST_CASE("a product of fewer bits is the same bytes for one thread as for two a
 }
 
 TEST_CASE("of no rows and no outputs a product of fewer bits makes nothing") {
-  for (const NarrowKernels* table : available_narrow_kernels()) {
+  for (const NarrowKernels* table : tables()) {
     product_by(*table, Factors(0, 40, 8, 0));
     product_by(*table, Factors(3, 0, 8, 0));
     const std::vector<real> y = product_by(*table, Factors(2, 3, 0, 0));
@@ -264,7 +274,7 @@ TEST_CASE("of no rows and no outputs a product of fewer bits makes nothing") {
 }
 
 TEST_CASE("an int8 weight takes one byte, and its step") {
-  for (const NarrowKernels* table : available_narrow_kernels()) {
+  for (const NarrowKernels* table : tables()) {
     if (table->precision != Precision::int8) continue;
     const int64_t numbers = 768 * 192, bytes = table->packed_bytes(192, 768);
     CHECK(bytes >= numbers + 768 * 4);

@@ -1,0 +1,302 @@
+#pragma once
+// The products of narrow.h by tile registers (Intel AMX): eight of them, each up to 16 rows of 64 bytes, and
+// one instruction that adds the product of two to a third, 16 x 16 sums of 64 (int8) or 32 (bf16) products.
+//
+// A block is 32 rows by 32 outputs: four tiles of sums, two of rows, two of weights, so that each tile that
+// is loaded is used twice. Rows and weights are padded with zeros to whole tiles in k. Rows of A are not
+// padded: those beyond the last block of 32 are computed by tiles configured for fewer, so that nothing is
+// read or multiplied in vain.
+//
+// Everything is a template over `Tiles`, the instructions themselves: vector_amx.cpp has the machine's, the
+// tests an emulation, since most machines lack them. A `Tiles` is what one thread holds from configuring its
+// tile registers to releasing them:
+//
+//   Tiles(const TileShapes&)              configures, and sets all tiles to zero
+//   ~Tiles()                              releases
+//   load(t, at, stride), store(t, ...)    the tile's rows, each `stride` bytes after the last
+//   zero(t)
+//   add_int8(c, a, b), add_bf16(c, a, b)  c += a b; a row of b is as many outputs' four (int8) or two (bf16)
+//                                         neighbours in k
+//
+// One call of `gemm` configures and releases, at most once for whole blocks and once for the rest: some tens
+// of cycles beside thousands. A thread that kept its tiles would have 8 KiB more to be saved at each switch
+// from it, and a configuration in which other code (OpenBLAS has tile kernels, too) might be surprised.
+
+#include "tensor/kernels/narrow_tables.h"
+#include "tensor/kernels/vector_codes.h"
+
+namespace vmoe {
+namespace {
+
+constexpr int kTileRows = 16;
+constexpr int64_t kTileRowBytes = 64;
+constexpr int64_t kTileBytes = kTileRows * kTileRowBytes;
+
+/// The operand of LDTILECFG (Intel's Software Developer's Manual, volume 1, chapter 18): bytes in a row and
+/// rows of each tile.
+struct TileShapes {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t row_bytes[16] = {};
+  uint8_t rows[16] = {};
+};
+static_assert(sizeof(TileShapes) == 64);
+
+/// A tile by name, as a type: an instruction holds its tiles' numbers.
+template <int N>
+struct TileName {
+  constexpr operator int() const { return N; }
+};
+constexpr TileName<0> kSums00;  // upper rows, left outputs
+constexpr TileName<1> kSums01;
+constexpr TileName<2> kSums10;
+constexpr TileName<3> kSums11;
+constexpr TileName<4> kUpperRows;
+constexpr TileName<5> kLowerRows;
+constexpr TileName<6> kLeftWeights;
+constexpr TileName<7> kRightWeights;
+
+constexpr int kRows = 2 * kTileRows;
+constexpr int kPanel = 2 * kTileRows;     // outputs
+constexpr int64_t kRowBlock = 8 * kRows;  // rows of A that stay in the second-level cache
+
+/// For blocks of `rows` <= 32 rows; up to 16 take no lower tiles.
+inline TileShapes shapes_for(int64_t rows) {
+  const int64_t upper = rows < kTileRows ? rows : kTileRows, lower = rows - upper;
+  TileShapes shapes;
+  const auto set = [&](int tile, int64_t height) {
+    shapes.rows[tile] = static_cast<uint8_t>(height);
+    shapes.row_bytes[tile] = height > 0 ? kTileRowBytes : 0;
+  };
+  for (const int tile : {int{kSums00}, int{kSums01}, int{kUpperRows}}) set(tile, upper);
+  for (const int tile : {int{kSums10}, int{kSums11}, int{kLowerRows}}) set(tile, lower);
+  for (const int tile : {int{kLeftWeights}, int{kRightWeights}}) set(tile, kTileRows);
+  return shapes;
+}
+
+// --- The two formats: how numbers become codes, and sums become results ---
+
+/// Rows: [codes][their step, in a cache line of its own so that all rows begin at one]. Panels:
+/// [tiles][steps].
+struct Int8Format {
+  using Code = int8_t;
+  using Scale = Step;
+  static constexpr int64_t kRowTail = kTileRowBytes;
+  static constexpr int64_t kPanelTail = kPanel * sizeof(float);
+
+  static Scale scale_of(int64_t k, const float* x) { return step_of(largest_magnitude(k, x)); }
+  static void put_scale(std::byte* tail, int64_t index, Scale scale) { put(tail, index, scale.step); }
+  static void encode(Vec x, Scale scale, std::byte* to) {
+    const Vec shifted = x * scale.inverse + kRounder;
+    const auto codes = low_bytes(reinterpret_cast<Ints>(shifted));
+    std::memcpy(to, &codes, kWidth);
+  }
+
+  template <class Tiles, class C, class A, class B>
+  static void add(Tiles& tiles, C sums, A rows, B weights) {
+    tiles.add_int8(sums, rows, weights);
+  }
+  /// `column` is that of the first sum.
+  static Vec result(const std::byte* sums, const std::byte* row_tail, const std::byte* panel_tail,
+                    int64_t column) {
+    const Vec steps = get<Vec>(panel_tail + column * sizeof(float), 0);
+    return __builtin_convertvector(get<Ints>(sums, 0), Vec) * (get<float>(row_tail, 0) * steps);
+  }
+};
+
+/// Rows: [codes]. Panels: [tiles].
+struct Bf16Format {
+  using Code = uint16_t;
+  struct Scale {};
+  static constexpr int64_t kRowTail = 0;
+  static constexpr int64_t kPanelTail = 0;
+
+  static Scale scale_of(int64_t, const float*) { return {}; }
+  static void put_scale(std::byte*, int64_t, Scale) {}
+  static void encode(Vec x, Scale, std::byte* to) {
+#if defined(__AVX512BF16__)
+    const __m256bh codes = _mm512_cvtneps_pbh((__m512)x);
+    std::memcpy(to, &codes, sizeof codes);
+#else
+    for (int lane = 0; lane < kWidth; ++lane) put(to, lane, bf16_code(x[lane]));
+#endif
+  }
+
+  template <class Tiles, class C, class A, class B>
+  static void add(Tiles& tiles, C sums, A rows, B weights) {
+    tiles.add_bf16(sums, rows, weights);
+  }
+  static Vec result(const std::byte* sums, const std::byte*, const std::byte*, int64_t) {
+    return get<Vec>(sums, 0);
+  }
+};
+
+/// Numbers in one row of a tile, which is how far one step goes in k.
+template <class Format>
+constexpr int64_t kStep = kTileRowBytes / sizeof(typename Format::Code);
+
+template <class Format>
+int64_t steps_of(int64_t k) {
+  return (k + kStep<Format> - 1) / kStep<Format>;
+}
+
+template <class Format>
+int64_t row_bytes(int64_t k) {
+  return steps_of<Format>(k) * kTileRowBytes + Format::kRowTail;
+}
+
+template <class Format>
+int64_t panel_bytes(int64_t k) {
+  return steps_of<Format>(k) * 2 * kTileBytes + Format::kPanelTail;
+}
+
+/// Codes of one step: those of the first `count` numbers at x, or fewer if the step is full; then zeros.
+template <class Format>
+void encode_step(const float* x, int64_t count, typename Format::Scale scale, std::byte* to) {
+  for (int64_t p = 0; p < kStep<Format>; p += kWidth, to += kWidth * sizeof(typename Format::Code)) {
+    const int64_t left = count - p;
+    Format::encode(left >= kWidth ? load(x + p) : left > 0 ? load_part(x + p, left) : Vec{}, scale, to);
+  }
+}
+
+template <class Format>
+void encode(int64_t m, int64_t k, const float* x, int64_t x_row, std::byte* rows) {
+  for (int64_t i = 0; i < m; ++i, x += x_row) {
+    const auto scale = Format::scale_of(k, x);
+    for (int64_t p = 0; p < k; p += kStep<Format>, rows += kTileRowBytes)
+      encode_step<Format>(x + p, k - p, scale, rows);
+    Format::put_scale(rows, 0, scale);
+    rows += Format::kRowTail;
+  }
+}
+
+/// One output's weights w [k], as column c of a panel: of each step, its four bytes in each row of a tile.
+template <class Format>
+void pack_output(int64_t k, const float* w, std::byte* panel, int64_t c) {
+  const auto scale = Format::scale_of(k, w);
+  std::byte* column = panel + c / kTileRows * kTileBytes + c % kTileRows * 4;
+  for (int64_t p = 0; p < k; p += kStep<Format>, column += 2 * kTileBytes) {
+    std::byte codes[kTileRowBytes];
+    encode_step<Format>(w + p, k - p, scale, codes);
+    for (int q = 0; q < kTileRows; ++q) put(column + q * kTileRowBytes, 0, get<int32_t>(codes, q));
+  }
+  Format::put_scale(panel + steps_of<Format>(k) * 2 * kTileBytes, c, scale);
+}
+
+template <class Format>
+void pack(int64_t k, int64_t n, const float* w, std::byte* packed) {
+  for (int64_t j = 0; j < n; j += kPanel, packed += panel_bytes<Format>(k)) {
+    std::memset(packed, 0, panel_bytes<Format>(k));
+    for (int64_t c = 0; c < kPanel && j + c < n; ++c) pack_output<Format>(k, w + (j + c) * k, packed, c);
+  }
+}
+
+// --- The product ---
+
+/// Sums of one block, row by row: 4 KiB between the tiles and C, which stay in the first-level cache.
+struct alignas(kTileRowBytes) Sums {
+  std::byte rows[kRows][kPanel * 4];
+};
+
+/// The sums of the rows at `a` and of one panel; `Two`: both tiles of rows are in use.
+template <class Format, bool Two, class Tiles>
+inline void add_up(Tiles& tiles, int64_t steps, const std::byte* a, int64_t a_row, const std::byte* panel,
+                   Sums& sums) {
+  tiles.zero(kSums00);
+  tiles.zero(kSums01);
+  if constexpr (Two) {
+    tiles.zero(kSums10);
+    tiles.zero(kSums11);
+  }
+  for (int64_t s = 0; s < steps; ++s, a += kTileRowBytes, panel += 2 * kTileBytes) {
+    tiles.load(kLeftWeights, panel, kTileRowBytes);
+    tiles.load(kUpperRows, a, a_row);
+    Format::add(tiles, kSums00, kUpperRows, kLeftWeights);
+    tiles.load(kRightWeights, panel + kTileBytes, kTileRowBytes);
+    Format::add(tiles, kSums01, kUpperRows, kRightWeights);
+    if constexpr (Two) {
+      tiles.load(kLowerRows, a + kTileRows * a_row, a_row);
+      Format::add(tiles, kSums10, kLowerRows, kLeftWeights);
+      Format::add(tiles, kSums11, kLowerRows, kRightWeights);
+    }
+  }
+  constexpr int64_t kRowOfSums = sizeof sums.rows[0];
+  tiles.store(kSums00, sums.rows[0], kRowOfSums);
+  tiles.store(kSums01, sums.rows[0] + kTileRowBytes, kRowOfSums);
+  if constexpr (Two) {
+    tiles.store(kSums10, sums.rows[kTileRows], kRowOfSums);
+    tiles.store(kSums11, sums.rows[kTileRows] + kTileRowBytes, kRowOfSums);
+  }
+}
+
+/// Results of `rows` rows and of the `columns` outputs of a panel, from their sums.
+template <class Format>
+inline void write(const Sums& sums, int64_t rows, int64_t columns, const std::byte* row_tail, int64_t a_row,
+                  const std::byte* panel_tail, float* c, int64_t c_row, const float* bias) {
+  for (int64_t r = 0; r < rows; ++r, c += c_row, row_tail += a_row) {
+    for (int64_t at = 0; at < columns; at += kWidth) {
+      const int64_t left = columns - at;
+      Vec y = Format::result(sums.rows[r] + at * 4, row_tail, panel_tail, at);
+      if (left >= kWidth) {
+        store(c + at, bias ? y + load(bias + at) : y);
+      } else {
+        store_part(c + at, bias ? y + load_part(bias + at, left) : y, left);
+      }
+    }
+  }
+}
+
+/// Rows first .. first + m of the product, in blocks of `height` rows, which divides m.
+template <class Format, bool Two, class Tiles>
+void multiply_blocks(Tiles& tiles, const NarrowGemm& g, int64_t first, int64_t m, int64_t height) {
+  const int64_t steps = steps_of<Format>(g.k), a_row = row_bytes<Format>(g.k);
+  Sums sums;
+  for (int64_t j = 0; j < g.n; j += kPanel) {
+    const std::byte* panel = g.b + j / kPanel * panel_bytes<Format>(g.k);
+    for (int64_t i = first; i < first + m; i += height) {
+      const std::byte* a = g.a + i * a_row;
+      add_up<Format, Two>(tiles, steps, a, a_row, panel, sums);
+      write<Format>(sums, height, g.n - j < kPanel ? g.n - j : kPanel, a + steps * kTileRowBytes, a_row,
+                    panel + steps * 2 * kTileBytes, g.c + i * g.c_row + j, g.c_row,
+                    g.bias ? g.bias + j : nullptr);
+    }
+  }
+}
+
+template <class Format, class Tiles>
+void gemm(const NarrowGemm& g) {
+  const int64_t whole = g.m / kRows * kRows, rest = g.m - whole;
+  if (whole > 0) {
+    Tiles tiles(shapes_for(kRows));
+    for (int64_t first = 0; first < whole; first += kRowBlock) {
+      const int64_t m = whole - first < kRowBlock ? whole - first : kRowBlock;
+      multiply_blocks<Format, true>(tiles, g, first, m, kRows);
+    }
+  }
+  if (rest > 0) {
+    Tiles tiles(shapes_for(rest));
+    if (rest > kTileRows) {
+      multiply_blocks<Format, true>(tiles, g, whole, rest, rest);
+    } else {
+      multiply_blocks<Format, false>(tiles, g, whole, rest, rest);
+    }
+  }
+}
+
+template <class Format, class Tiles>
+constexpr NarrowKernels tile_kernels(const char* name, Precision precision) {
+  return {
+      .name = name,
+      .companion = "avx512",
+      .precision = precision,
+      .faster_than_fp32 = true,
+      .panel = kPanel,
+      .row_bytes = row_bytes<Format>,
+      .panel_bytes = panel_bytes<Format>,
+      .pack = pack<Format>,
+      .encode = encode<Format>,
+      .gemm = gemm<Format, Tiles>,
+  };
+}
+
+}  // namespace
+}  // namespace vmoe
