@@ -19,10 +19,9 @@
 // even; denormals become zero), their products, which fp32 holds exactly, are added up in fp32, rounded to
 // nearest. In which order is a table's own affair:
 //
-//   plain, avx512_bf16   two by two, sum = (sum + x[2q+1] w[2q+1]) + x[2q] w[2q], as Intel's VDPBF16PS does
-//   it amx                  32 by 32, sum = sum + (even + odd), as TDPBF16PS does it: even and odd are the
-//   sums of
-//                        x[p] w[p] over the even and over the odd p of the 32, in order, from zero
+//   plain, avx512_bf16   two by two: sum = (sum + x[2q+1] w[2q+1]) + x[2q] w[2q], as VDPBF16PS does it
+//   amx                  32 by 32: sum = sum + (even + odd), as TDPBF16PS does it, where even and odd are
+//                        the sums of x[p] w[p] over the even and over the odd p of the 32, in order
 //
 // Both instructions (Intel's Software Developer's Manual, volume 2) flush denormal results to zero. Any two
 // orders of n summands differ by at most 2 (n - 1) u sum |x[p] w[p]|, u = 2^-24 (Higham, Accuracy and

@@ -15,22 +15,16 @@
 //   ~Tiles()                              releases
 //   load(t, at, stride), store(t, ...)    the tile's rows, each `stride` bytes after the last
 //   zero(t)
-//   add_int8(c, a, b), add_bf16(c, a, b)  c += a b; a row of b is as many outputs' four (int8) or two (bf16)
-//                                         neighbours in k
+//   add_int8(c, a, b), add_bf16(c, a, b)  c += a b, of rows a and weights b (vector_tile_codes.h)
 //
 // One call of `gemm` configures and releases, at most once for whole blocks and once for the rest: some tens
 // of cycles beside thousands. A thread that kept its tiles would have 8 KiB more to be saved at each switch
 // from it, and a configuration in which other code (OpenBLAS has tile kernels, too) might be surprised.
 
-#include "tensor/kernels/narrow_tables.h"
-#include "tensor/kernels/vector_codes.h"
+#include "tensor/kernels/vector_tile_codes.h"
 
 namespace vmoe {
 namespace {
-
-constexpr int kTileRows = 16;
-constexpr int64_t kTileRowBytes = 64;
-constexpr int64_t kTileBytes = kTileRows * kTileRowBytes;
 
 /// The operand of LDTILECFG (Intel's Software Developer's Manual, volume 1, chapter 18): bytes in a row and
 /// rows of each tile.
@@ -56,7 +50,6 @@ constexpr TileName<6> kLeftWeights;
 constexpr TileName<7> kRightWeights;
 
 constexpr int kRows = 2 * kTileRows;
-constexpr int kPanel = 2 * kTileRows;     // outputs
 constexpr int64_t kRowBlock = 8 * kRows;  // rows of A that stay in the second-level cache
 
 /// For blocks of `rows` <= 32 rows; up to 16 take no lower tiles.
@@ -72,125 +65,6 @@ inline TileShapes shapes_for(int64_t rows) {
   for (const int tile : {int{kLeftWeights}, int{kRightWeights}}) set(tile, kTileRows);
   return shapes;
 }
-
-// --- The two formats: how numbers become codes, and sums become results ---
-
-/// Rows: [codes][their step, in a cache line of its own so that all rows begin at one]. Panels:
-/// [tiles][steps].
-struct Int8Format {
-  using Code = int8_t;
-  using Scale = Step;
-  static constexpr int64_t kRowTail = kTileRowBytes;
-  static constexpr int64_t kPanelTail = kPanel * sizeof(float);
-
-  static Scale scale_of(int64_t k, const float* x) { return step_of(largest_magnitude(k, x)); }
-  static void put_scale(std::byte* tail, int64_t index, Scale scale) { put(tail, index, scale.step); }
-  static void encode(Vec x, Scale scale, std::byte* to) {
-    const Vec shifted = x * scale.inverse + kRounder;
-    const auto codes = low_bytes(reinterpret_cast<Ints>(shifted));
-    std::memcpy(to, &codes, kWidth);
-  }
-
-  template <class Tiles, class C, class A, class B>
-  static void add(Tiles& tiles, C sums, A rows, B weights) {
-    tiles.add_int8(sums, rows, weights);
-  }
-  /// `column` is that of the first sum.
-  static Vec result(const std::byte* sums, const std::byte* row_tail, const std::byte* panel_tail,
-                    int64_t column) {
-    const Vec steps = get<Vec>(panel_tail + column * sizeof(float), 0);
-    return __builtin_convertvector(get<Ints>(sums, 0), Vec) * (get<float>(row_tail, 0) * steps);
-  }
-};
-
-/// Rows: [codes]. Panels: [tiles].
-struct Bf16Format {
-  using Code = uint16_t;
-  struct Scale {};
-  static constexpr int64_t kRowTail = 0;
-  static constexpr int64_t kPanelTail = 0;
-
-  static Scale scale_of(int64_t, const float*) { return {}; }
-  static void put_scale(std::byte*, int64_t, Scale) {}
-  static void encode(Vec x, Scale, std::byte* to) {
-#if defined(__AVX512BF16__)
-    const __m256bh codes = _mm512_cvtneps_pbh((__m512)x);
-    std::memcpy(to, &codes, sizeof codes);
-#else
-    for (int lane = 0; lane < kWidth; ++lane) put(to, lane, bf16_code(x[lane]));
-#endif
-  }
-
-  template <class Tiles, class C, class A, class B>
-  static void add(Tiles& tiles, C sums, A rows, B weights) {
-    tiles.add_bf16(sums, rows, weights);
-  }
-  static Vec result(const std::byte* sums, const std::byte*, const std::byte*, int64_t) {
-    return get<Vec>(sums, 0);
-  }
-};
-
-/// Numbers in one row of a tile, which is how far one step goes in k.
-template <class Format>
-constexpr int64_t kStep = kTileRowBytes / sizeof(typename Format::Code);
-
-template <class Format>
-int64_t steps_of(int64_t k) {
-  return (k + kStep<Format> - 1) / kStep<Format>;
-}
-
-template <class Format>
-int64_t row_bytes(int64_t k) {
-  return steps_of<Format>(k) * kTileRowBytes + Format::kRowTail;
-}
-
-template <class Format>
-int64_t panel_bytes(int64_t k) {
-  return steps_of<Format>(k) * 2 * kTileBytes + Format::kPanelTail;
-}
-
-/// Codes of one step: those of the first `count` numbers at x, or fewer if the step is full; then zeros.
-template <class Format>
-void encode_step(const float* x, int64_t count, typename Format::Scale scale, std::byte* to) {
-  for (int64_t p = 0; p < kStep<Format>; p += kWidth, to += kWidth * sizeof(typename Format::Code)) {
-    const int64_t left = count - p;
-    Format::encode(left >= kWidth ? load(x + p) : left > 0 ? load_part(x + p, left) : Vec{}, scale, to);
-  }
-}
-
-template <class Format>
-void encode(int64_t m, int64_t k, const float* x, int64_t x_row, std::byte* rows) {
-  for (int64_t i = 0; i < m; ++i, x += x_row) {
-    const auto scale = Format::scale_of(k, x);
-    for (int64_t p = 0; p < k; p += kStep<Format>, rows += kTileRowBytes)
-      encode_step<Format>(x + p, k - p, scale, rows);
-    Format::put_scale(rows, 0, scale);
-    rows += Format::kRowTail;
-  }
-}
-
-/// One output's weights w [k], as column c of a panel: of each step, its four bytes in each row of a tile.
-template <class Format>
-void pack_output(int64_t k, const float* w, std::byte* panel, int64_t c) {
-  const auto scale = Format::scale_of(k, w);
-  std::byte* column = panel + c / kTileRows * kTileBytes + c % kTileRows * 4;
-  for (int64_t p = 0; p < k; p += kStep<Format>, column += 2 * kTileBytes) {
-    std::byte codes[kTileRowBytes];
-    encode_step<Format>(w + p, k - p, scale, codes);
-    for (int q = 0; q < kTileRows; ++q) put(column + q * kTileRowBytes, 0, get<int32_t>(codes, q));
-  }
-  Format::put_scale(panel + steps_of<Format>(k) * 2 * kTileBytes, c, scale);
-}
-
-template <class Format>
-void pack(int64_t k, int64_t n, const float* w, std::byte* packed) {
-  for (int64_t j = 0; j < n; j += kPanel, packed += panel_bytes<Format>(k)) {
-    std::memset(packed, 0, panel_bytes<Format>(k));
-    for (int64_t c = 0; c < kPanel && j + c < n; ++c) pack_output<Format>(k, w + (j + c) * k, packed, c);
-  }
-}
-
-// --- The product ---
 
 /// Sums of one block, row by row: 4 KiB between the tiles and C, which stay in the first-level cache.
 struct alignas(kTileRowBytes) Sums {

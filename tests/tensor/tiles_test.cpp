@@ -62,7 +62,7 @@ std::vector<real> product_by(const NarrowKernels& table, const Factors& f) {
   return y;
 }
 
-bool same_bytes(const std::vector<real>& a, const std::vector<real>& b) {
+[[maybe_unused]] bool same_bytes(const std::vector<real>& a, const std::vector<real>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(real)) == 0;
 }
 
