@@ -103,9 +103,13 @@ void multiply(Arena& arena, Team& team, const NarrowKernels& kernels, const Narr
   // Encoding a row takes far less time than multiplying it by a whole weight: pieces of many rows.
   constexpr int64_t kRowsInPiece = 16;
   team.share_range(p.m, kRowsInPiece, [&](int64_t first, int64_t some) {
+    const TimedOutside timed(Outside::narrow_encode);
     kernels.encode(some, p.k, p.a + first * p.k, p.k, rows + first * row);
   });
+  // As in timed.cpp: layers have a bias, the gradient of their input has none.
+  const Outside work = p.bias ? Outside::narrow_forward : Outside::narrow_input_gradient;
   team.share_range(p.n, kernels.panel, [&](int64_t first, int64_t columns) {
+    const TimedOutside timed(work, p.m, columns, p.k);
     kernels.gemm({.m = p.m,
                   .n = columns,
                   .k = p.k,
@@ -113,7 +117,8 @@ void multiply(Arena& arena, Team& team, const NarrowKernels& kernels, const Narr
                   .b = p.codes + first / kernels.panel * panel,
                   .c = p.c + first,
                   .c_row = p.n,
-                  .bias = p.bias ? p.bias + first : nullptr});
+                  .bias = p.bias ? p.bias + first : nullptr,
+                  .base = p.base ? p.base + first : nullptr});
   });
   arena.release(mark);
 }
@@ -144,7 +149,7 @@ void weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, const 
                      real* dw, bool add) {
 #ifdef VMOE_USE_BLAS
   if (blas_serves(kernels())) {
-    const TimedBlasProduct timed(out, in, rows);
+    const TimedOutside timed(Outside::blas_weight_gradient, out, in, rows);
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, rows, 1, dy, out, x, in, add ? 1 : 0, dw,
                 in);
     return;
@@ -155,6 +160,29 @@ void weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, const 
   // line.
   real* scratch = arena.allocate<real>(kernels().packed_size(rows, in));
   multiply_once(scratch, out, in, rows, {dy, 1, out}, {x, in, 1}, dw, in, add);
+  arena.release(mark);
+}
+
+void weight_gradient(Arena& arena, const NarrowKernels& kernels, int64_t rows, int64_t out, int64_t in,
+                     const real* dy, const real* x, real* dw, bool add) {
+  const Arena::Mark mark = arena.mark();
+  auto* dy_rows = arena.allocate<std::byte>(out * kernels.row_bytes(rows));
+  auto* x_panels = arena.allocate<std::byte>(kernels.packed_bytes(rows, in));
+  {
+    const TimedOutside timed(Outside::narrow_encode);
+    kernels.encode_transposed(out, rows, dy, out, dy_rows);
+    kernels.pack_transposed(rows, in, x, in, x_panels);
+  }
+  const TimedOutside timed(Outside::narrow_weight_gradient, out, in, rows);
+  kernels.gemm({.m = out,
+                .n = in,
+                .k = rows,
+                .a = dy_rows,
+                .b = x_panels,
+                .c = dw,
+                .c_row = in,
+                .bias = nullptr,
+                .base = add ? dw : nullptr});
   arena.release(mark);
 }
 

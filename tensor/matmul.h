@@ -23,14 +23,15 @@ std::string blas_description();
 /// The product `g`, its panels shared between the threads of the team. The same bytes for any team.
 void multiply(Team& team, const Gemm& g);
 
-/// C [m, n] = A W^T (+ bias) by a weight W [n, k] of fewer bits: rows of A [m, k], side by side, are encoded
-/// in memory of the arena, which is given back. The same bytes for any team.
+/// C [m, n] = A W^T (+ bias) (+ base) by a weight W [n, k] of fewer bits: rows of A [m, k], side by side, are
+/// encoded in memory of the arena, which is given back. The same bytes for any team.
 struct NarrowProduct {
   int64_t m, n, k;
   const real* a;
   const std::byte* codes;  // from kernels.pack
   real* c;
-  const real* bias;  // [n], or null
+  const real* bias;            // [n], or null
+  const real* base = nullptr;  // [m, n] (may be C), or null
 };
 void multiply(Arena& arena, Team& team, const NarrowKernels& kernels, const NarrowProduct& product);
 
@@ -59,5 +60,8 @@ void blas_multiply(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, real* c,
 /// the gradient of a weight. Scratch memory comes from the arena and is given back.
 void weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, const real* dy, const real* x,
                      real* dw, bool add);
+/// The same with factors of fewer bits, both encoded here, by kernels that train.
+void weight_gradient(Arena& arena, const NarrowKernels& kernels, int64_t rows, int64_t out, int64_t in,
+                     const real* dy, const real* x, real* dw, bool add);
 
 }  // namespace vmoe

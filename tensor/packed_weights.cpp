@@ -1,6 +1,9 @@
 #include "tensor/packed_weights.h"
 
 #include <algorithm>
+#include <string>
+
+#include "tensor/kernels/timed.h"
 
 namespace vmoe {
 
@@ -27,6 +30,10 @@ bool is_narrow(const NarrowWeights& narrow, const PackedWeight& weight, int para
 PackedWeights::PackedWeights(const ParameterStore& store, const Kernels& kernels, bool training,
                              const NarrowWeights& narrow)
     : store_(store), kernels_(kernels), weights_(store.count()) {
+  if (training && narrow.kernels && !narrow.kernels->trains()) {
+    throw Error(ExitCode::internal, std::string("weights of ") + name_of(narrow.kernels->precision) +
+                                        " by '" + narrow.kernels->name + "' are for inference alone");
+  }
   size_t bytes = 0;
   for (int i = 0; i < store.count(); ++i) {
     const Parameter& parameter = store[{i}];
@@ -37,12 +44,14 @@ PackedWeights::PackedWeights(const ParameterStore& store, const Kernels& kernels
     if (is_narrow(narrow, packed, i)) {
       packed.narrow = narrow.kernels;
       packed.codes_stride = narrow.kernels->packed_bytes(packed.inputs, packed.outputs);
+      if (training)
+        packed.backward_codes_stride = narrow.kernels->packed_bytes(packed.outputs, packed.inputs);
     } else {
       packed.forward_stride = kernels.packed_size(packed.inputs, packed.outputs);
+      if (training) packed.backward_stride = kernels.packed_size(packed.outputs, packed.inputs);
     }
-    if (training) packed.backward_stride = kernels.packed_size(packed.outputs, packed.inputs);
-    bytes += copies_of(parameter) *
-                 ((packed.forward_stride + packed.backward_stride) * sizeof(real) + packed.codes_stride) +
+    bytes += copies_of(parameter) * ((packed.forward_stride + packed.backward_stride) * sizeof(real) +
+                                     packed.codes_stride + packed.backward_codes_stride) +
              2 * Arena::kAlignment;
     for (int e = 0; e < copies_of(parameter); ++e) jobs_.push_back({i, e});
   }
@@ -53,6 +62,8 @@ PackedWeights::PackedWeights(const ParameterStore& store, const Kernels& kernels
     const int copies = copies_of(store[{i}]);
     if (packed.narrow) {
       packed.codes = memory_.allocate<std::byte>(copies * packed.codes_stride);
+      if (training)
+        packed.backward_codes = memory_.allocate<std::byte>(copies * packed.backward_codes_stride);
       continue;
     }
     packed.forward = memory_.allocate<real>(copies * packed.forward_stride);
@@ -72,7 +83,13 @@ void PackedWeights::pack(int piece) {
   const real* w = value.data + expert * out * in;  // [out, in]
   // The packed copies are ours; PackedWeight shows them to readers as const.
   if (packed.narrow) {
+    const TimedOutside timed(Outside::narrow_pack);
     packed.narrow->pack(in, out, w, const_cast<std::byte*>(packed.codes) + expert * packed.codes_stride);
+    if (packed.backward_codes) {
+      packed.narrow->pack_transposed(
+          out, in, w, in,
+          const_cast<std::byte*>(packed.backward_codes) + expert * packed.backward_codes_stride);
+    }
     return;
   }
   kernels_.pack(in, out, w, 1, in, const_cast<real*>(packed.forward) + expert * packed.forward_stride);

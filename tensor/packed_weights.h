@@ -21,11 +21,12 @@ struct PackedWeight {
 
   /// With fewer bits there are codes instead of numbers, from these kernels' `pack`.
   const NarrowKernels* narrow = nullptr;
-  const std::byte* codes = nullptr;
-  int64_t codes_stride = 0;  // bytes from one expert to the next
+  const std::byte* codes = nullptr;                     // for y = x W^T
+  const std::byte* backward_codes = nullptr;            // for dx = dy W, as above
+  int64_t codes_stride = 0, backward_codes_stride = 0;  // bytes from one expert to the next
 };
 
-/// Which weights are packed with fewer bits, for inference alone.
+/// Which weights are packed with fewer bits. For training the kernels must be some that train.
 struct NarrowWeights {
   const NarrowKernels* kernels = nullptr;  // null: none
   std::vector<ParamId> except = {};        // stay in fp32

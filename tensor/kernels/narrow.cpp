@@ -29,6 +29,23 @@ Precision fastest() {
   return Precision::fp32;
 }
 
+// Tables are ordered: later ones are better.
+template <class Usable>
+const NarrowKernels* best_beside_kernels(Precision precision, const Usable& usable) {
+  const NarrowKernels* best = nullptr;
+  for (const NarrowKernels* table : available_narrow_kernels()) {
+    if (table->precision == precision && std::strcmp(table->companion, kernels().name) == 0 && usable(*table))
+      best = table;
+  }
+  return best;
+}
+
+UsageError cannot_be_had(const std::string& name, const std::string& there_is) {
+  return UsageError("precision " + name + " cannot be had here with the instruction set '" + kernels().name +
+                    "'" + (sizeof(real) == 8 ? " in a build of double numbers" : "") + "; it has " +
+                    there_is);
+}
+
 }  // namespace
 
 std::vector<const NarrowKernels*> narrow_kernels_for([[maybe_unused]] const CpuFeatures& cpu) {
@@ -59,11 +76,11 @@ const std::vector<const NarrowKernels*>& refused_narrow_kernels() {
 }
 
 const NarrowKernels* narrow_kernels(Precision precision) {
-  const NarrowKernels* best = nullptr;  // later ones are better
-  for (const NarrowKernels* table : available_narrow_kernels()) {
-    if (table->precision == precision && std::strcmp(table->companion, kernels().name) == 0) best = table;
-  }
-  return best;
+  return best_beside_kernels(precision, [](const NarrowKernels&) { return true; });
+}
+
+const NarrowKernels* training_kernels(Precision precision) {
+  return best_beside_kernels(precision, [](const NarrowKernels& table) { return table.trains(); });
 }
 
 const char* name_of(Precision precision) {
@@ -95,8 +112,18 @@ Precision find_precision(const std::string& name) {
     if (name == name_of(precision)) return precision;
     names += std::string(", ") + name_of(precision);
   }
-  throw UsageError("precision " + name + " cannot be had here with the instruction set '" + kernels().name +
-                   "'" + (sizeof(real) == 8 ? " in a build of double numbers" : "") + "; it has " + names);
+  throw cannot_be_had(name, names);
+}
+
+Precision find_training_precision(const std::string& name) {
+  const NarrowKernels* bf16 = training_kernels(Precision::bf16);
+  if (name == "auto") return bf16 && bf16->faster_than_fp32 ? Precision::bf16 : Precision::fp32;
+  if (name == name_of(Precision::fp32)) return Precision::fp32;
+  if (name != name_of(Precision::bf16)) {
+    throw UsageError("'" + name + "' is no precision to train in; it must be fp32, bf16 or auto");
+  }
+  if (!bf16) throw cannot_be_had(name, "auto, fp32");
+  return Precision::bf16;
 }
 
 }  // namespace vmoe

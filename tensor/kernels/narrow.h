@@ -1,7 +1,8 @@
 #pragma once
-// Products whose factors have fewer bits than fp32, for inference: 8-bit integers and bfloat16. Beside the
-// tables of kernels.h, one table per precision and instruction set; again the plain one is the definition.
-// Everything between products (residuals, norms, softmax, GELU, attention's own products) stays in fp32.
+// Products whose factors have fewer bits than fp32: 8-bit integers, for inference, and bfloat16, for
+// training, too. Beside the tables of kernels.h, one table per precision and instruction set; again the plain
+// one is the definition. Everything between products (residuals, norms, softmax, GELU, attention's own
+// products) stays in fp32.
 //
 // int8 (Jacob et al. 2018, arXiv:1712.05877, equation 1 with zero points of 0; activations by row and at run
 // time, "dynamically", as in Zafrir et al. 2019, arXiv:1910.06188, but per row instead of per tensor):
@@ -39,14 +40,15 @@ namespace vmoe {
 
 enum class Precision { fp32, int8, bf16 };
 
-/// C [m, n] = A B^T (+ bias) with encoded rows A [m, k] and packed weights B [n, k].
+/// C [m, n] = A B^T (+ bias) (+ base) with encoded rows A [m, k] and packed weights B [n, k].
 struct NarrowGemm {
   int64_t m, n, k;
   const std::byte* a;  // from `encode`
   const std::byte* b;  // from `pack`
   real* c;             // element (i, j) at c[i * c_row + j]
   int64_t c_row;
-  const real* bias;  // [n] added to every row, or null
+  const real* bias;            // [n] added to every row, or null
+  const real* base = nullptr;  // added after it, rows at distance c_row like C's (may be C); or null
 };
 
 struct NarrowKernels {
@@ -68,6 +70,12 @@ struct NarrowKernels {
   /// Encodes m rows of k numbers at distance x_row, to be multiplied.
   void (*encode)(int64_t m, int64_t k, const real* x, int64_t x_row, std::byte* rows);
   void (*gemm)(const NarrowGemm& product);
+
+  /// For training; null in tables that only infer. The same codes of matrices that lie transposed: W as
+  /// [k, n] and X as [k, m], with rows at distance w_row and x_row.
+  void (*pack_transposed)(int64_t k, int64_t n, const real* w, int64_t w_row, std::byte* packed) = nullptr;
+  void (*encode_transposed)(int64_t m, int64_t k, const real* x, int64_t x_row, std::byte* rows) = nullptr;
+  bool trains() const { return pack_transposed && encode_transposed; }
 };
 
 /// Longest sum that int8 takes: 127 * 255 * k stays below 2^31.
@@ -86,6 +94,8 @@ const std::vector<const NarrowKernels*>& available_narrow_kernels();
 const std::vector<const NarrowKernels*>& refused_narrow_kernels();
 /// The best of them beside `kernels()`; null for fp32, and where there is none.
 const NarrowKernels* narrow_kernels(Precision precision);
+/// The best of them that training can use.
+const NarrowKernels* training_kernels(Precision precision);
 
 const char* name_of(Precision precision);
 /// The precisions that can be had beside `kernels()`, fp32 first.
@@ -93,5 +103,7 @@ std::vector<Precision> available_precisions();
 /// "fp32", "int8", "bf16", or "auto": the fastest beside `kernels()`. Throws UsageError, naming what can be
 /// had.
 Precision find_precision(const std::string& name);
+/// The same for training: "fp32", "bf16", or "auto", which is bf16 where it is faster than fp32.
+Precision find_training_precision(const std::string& name);
 
 }  // namespace vmoe

@@ -10,6 +10,12 @@ namespace {
 
 constexpr int64_t kStepBytes = sizeof(float);
 
+// What a product writes at (i, j).
+float finished(const NarrowGemm& g, int64_t i, int64_t j, float y) {
+  if (g.bias) y += g.bias[j];
+  return g.base ? g.base[i * g.c_row + j] + y : y;
+}
+
 // --- int8 ---
 
 int64_t int8_row_bytes(int64_t k) {
@@ -41,7 +47,7 @@ void int8_gemm(const NarrowGemm& g) {
       for (int64_t p = 0; p < g.k; ++p)
         sum += int32_t{get<int8_t>(x + kStepBytes, p)} * get<int8_t>(w + kStepBytes, p);
       const float y = static_cast<float>(sum) * (get<float>(x, 0) * get<float>(w, 0));
-      g.c[i * g.c_row + j] = g.bias ? y + g.bias[j] : y;
+      g.c[i * g.c_row + j] = finished(g, i, j, y);
     }
   }
 }
@@ -52,14 +58,27 @@ int64_t bf16_row_bytes(int64_t k) {
   return (k + 1) / 2 * 4;
 }
 
-void bf16_encode(int64_t m, int64_t k, const float* x, int64_t x_row, std::byte* rows) {
+// Element (i, p) at x[i * x_row + p * x_column].
+void bf16_codes(int64_t m, int64_t k, const float* x, int64_t x_row, int64_t x_column, std::byte* rows) {
   for (int64_t i = 0; i < m; ++i, x += x_row, rows += bf16_row_bytes(k)) {
-    for (int64_t p = 0; p < k + k % 2; ++p) put(rows, p, p < k ? bf16_code(x[p]) : uint16_t{0});
+    for (int64_t p = 0; p < k + k % 2; ++p) put(rows, p, p < k ? bf16_code(x[p * x_column]) : uint16_t{0});
   }
 }
 
+void bf16_encode(int64_t m, int64_t k, const float* x, int64_t x_row, std::byte* rows) {
+  bf16_codes(m, k, x, x_row, 1, rows);
+}
+
+void bf16_encode_transposed(int64_t m, int64_t k, const float* x, int64_t x_row, std::byte* rows) {
+  bf16_codes(m, k, x, 1, x_row, rows);
+}
+
 void bf16_pack(int64_t k, int64_t n, const float* w, std::byte* packed) {
-  bf16_encode(n, k, w, k, packed);
+  bf16_codes(n, k, w, k, 1, packed);
+}
+
+void bf16_pack_transposed(int64_t k, int64_t n, const float* w, int64_t w_row, std::byte* packed) {
+  bf16_codes(n, k, w, 1, w_row, packed);
 }
 
 void bf16_gemm(const NarrowGemm& g) {
@@ -73,7 +92,7 @@ void bf16_gemm(const NarrowGemm& g) {
       // 1, 0, 3, 2, ...: as one chain, since GCC 12 makes a wrong vector loop of two additions to one float.
       float sum = 0;
       for (int64_t p = 0; p < g.k + g.k % 2; ++p) sum += product(p ^ 1);
-      g.c[i * g.c_row + j] = g.bias ? sum + g.bias[j] : sum;
+      g.c[i * g.c_row + j] = finished(g, i, j, sum);
     }
   }
 }
@@ -104,6 +123,8 @@ const NarrowKernels kBf16_plain = {
     .pack = bf16_pack,
     .encode = bf16_encode,
     .gemm = bf16_gemm,
+    .pack_transposed = bf16_pack_transposed,
+    .encode_transposed = bf16_encode_transposed,
 };
 
 }  // namespace vmoe

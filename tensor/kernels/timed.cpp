@@ -12,11 +12,15 @@ namespace vmoe {
 namespace {
 
 // What a product computes, as its arguments tell.
-enum Product { forward, input_gradient, weight_gradient, attention, attention_turned, blas, kProducts };
+enum Product { forward, input_gradient, weight_gradient, attention, attention_turned, kProducts };
 constexpr const char* kProductNames[kProducts] = {
-    "gemm Y = X W^T", "gemm dX = dY W",       "gemm dW = dY^T X",
-    "gemm attention", "gemm attention dV dK", "OpenBLAS dW = dY^T X",
+    "gemm Y = X W^T", "gemm dX = dY W", "gemm dW = dY^T X", "gemm attention", "gemm attention dV dK",
 };
+
+// In the order of `Outside`.
+constexpr std::array kOutsideNames = {"OpenBLAS dW = dY^T X", "narrow pack",      "narrow encode",
+                                      "narrow Y = X W^T",     "narrow dX = dY W", "narrow dW = dY^T X"};
+static_assert(kOutsideNames.size() == static_cast<size_t>(Outside::narrow_weight_gradient) + 1);
 
 // An entry of the table: its name, and how it is replaced by a timed one.
 struct Entry {
@@ -26,7 +30,8 @@ struct Entry {
 template <auto Member>
 constexpr Entry timed(const char* name);
 
-// One line an entry; those of `gemm` count by product, in the slots after the last entry.
+// One line an entry; those of `gemm` count by product, in the slots after the last entry, and behind them
+// stands what is computed outside.
 const std::array kEntries = {
     timed<&Kernels::pack>("pack"),
     timed<&Kernels::gemm>("gemm"),
@@ -53,12 +58,14 @@ const std::array kEntries = {
     timed<&Kernels::adamw>("adamw"),
     timed<&Kernels::multiply_adds>("multiply_adds"),
 };
-constexpr int kSlots = static_cast<int>(kEntries.size()) + kProducts;
+constexpr int kFirstOutside = static_cast<int>(kEntries.size()) + kProducts;
+constexpr int kSlots = kFirstOutside + static_cast<int>(kOutsideNames.size());
 static_assert(sizeof(Kernels) == offsetof(Kernels, pack) + kEntries.size() * sizeof(void (*)()),
               "an entry of Kernels has no line above, or something else stands behind `pack`");
 
 std::string name_of_slot(int slot) {
   const int entries = static_cast<int>(kEntries.size());
+  if (slot >= kFirstOutside) return kOutsideNames[slot - kFirstOutside];
   return slot < entries ? kEntries[slot].name : kProductNames[slot - entries];
 }
 
@@ -129,8 +136,7 @@ int64_t now() {
   return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
 }
 
-// --- Timed entries
-// -------------------------------------------------------------------------------------------
+// --- Timed entries -----------------------------------------------------------------------------------------
 
 Kernels base, table;
 
@@ -226,14 +232,14 @@ std::vector<KernelTime> kernel_times() {
   return times;
 }
 
-TimedBlasProduct::TimedBlasProduct(int64_t m, int64_t n, int64_t k) {
-  if (&kernels() != &table) return;
+TimedOutside::TimedOutside(Outside work) : work_(work), start_(&kernels() == &table ? now() : 0) {}
+
+TimedOutside::TimedOutside(Outside work, int64_t m, int64_t n, int64_t k) : TimedOutside(work) {
   flops_ = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-  start_ = now();
 }
 
-TimedBlasProduct::~TimedBlasProduct() {
-  if (start_ != 0) mine().sums[kEntries.size() + blas].add(now() - start_, 1, flops_);
+TimedOutside::~TimedOutside() {
+  if (start_ != 0) mine().sums[kFirstOutside + static_cast<int>(work_)].add(now() - start_, 1, flops_);
 }
 
 }  // namespace vmoe

@@ -26,16 +26,28 @@ void clear_kernel_times();
 /// What was computed since, longest first, without kinds that did not occur.
 std::vector<KernelTime> kernel_times();
 
-/// Times a product that does not run through the table (OpenBLAS computes some weight gradients), from here
-/// to the end of the scope, if a timed table is in use.
-class TimedBlasProduct {
+/// What is computed outside the table: some weight gradients by OpenBLAS, and products of fewer bits.
+enum class Outside {
+  blas_weight_gradient,
+  narrow_pack,  // of weights, once a step
+  narrow_encode,
+  narrow_forward,
+  narrow_input_gradient,
+  narrow_weight_gradient
+};
+
+/// Times such work from here to the end of the scope, if a timed table is in use.
+class TimedOutside {
  public:
-  TimedBlasProduct(int64_t m, int64_t n, int64_t k);
-  ~TimedBlasProduct();
-  TimedBlasProduct(const TimedBlasProduct&) = delete;
-  TimedBlasProduct& operator=(const TimedBlasProduct&) = delete;
+  explicit TimedOutside(Outside work);
+  /// A product C [m, n] of k terms each.
+  TimedOutside(Outside work, int64_t m, int64_t n, int64_t k);
+  ~TimedOutside();
+  TimedOutside(const TimedOutside&) = delete;
+  TimedOutside& operator=(const TimedOutside&) = delete;
 
  private:
+  Outside work_;
   double flops_ = 0;
   int64_t start_ = 0;  // 0: not timed
 };

@@ -27,13 +27,14 @@ struct Tile {
   int64_t c_row;
   int64_t columns;    // of the panel, at most kPanel
   const float* bias;  // of these columns, or null
+  const float* base;  // added after it, rows like C's; or null
 };
 
 /// C [R x columns] of the rows at `a` and one panel.
 template <int R>
 inline void block(int64_t k, const std::byte* a, const std::byte* panel, const Tile& tile);
 
-/// Writes y (+ bias) [R x columns].
+/// Writes y (+ bias) (+ base) [R x columns].
 template <int R>
 inline void write(const Vec (&y)[R][2], const Tile& tile) {
   for (int h = 0; h < 2 && h * kWidth < tile.columns; ++h) {
@@ -44,10 +45,11 @@ inline void write(const Vec (&y)[R][2], const Tile& tile) {
     for (int r = 0; r < R; ++r) {
       const Vec sum = tile.bias ? y[r][h] + shift : y[r][h];
       float* c = tile.c + r * tile.c_row + at;
+      const float* base = tile.base ? tile.base + r * tile.c_row + at : nullptr;
       if (whole) {
-        store(c, sum);
+        store(c, base ? load(base) + sum : sum);
       } else {
-        store_part(c, sum, width);
+        store_part(c, base ? load_part(base, width) + sum : sum, width);
       }
     }
   }
@@ -67,7 +69,11 @@ void gemm(const NarrowGemm& g) {
       for (int64_t b = 0; b < blocks; ++b) {
         const int64_t i = first + rows * b / blocks, end = first + rows * (b + 1) / blocks;
         block_of<>(end - i, g.k, g.a + i * row_bytes(g.k), g.b + j / kPanel * panel_bytes(g.k),
-                   {g.c + i * g.c_row + j, g.c_row, smaller(kPanel, g.n - j), g.bias ? g.bias + j : nullptr});
+                   {.c = g.c + i * g.c_row + j,
+                    .c_row = g.c_row,
+                    .columns = smaller(kPanel, g.n - j),
+                    .bias = g.bias ? g.bias + j : nullptr,
+                    .base = g.base ? g.base + i * g.c_row + j : nullptr});
       }
     }
   }

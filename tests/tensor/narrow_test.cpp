@@ -15,6 +15,7 @@
 #include "tensor/error.h"
 #include "tensor/kernels/kernels.h"
 #include "tensor/matmul.h"
+#include "tensor/packed_weights.h"
 #include "tensor/random.h"
 #include "tests/support/guarded.h"
 #include "tests/tensor/emulated_tables.h"
@@ -273,6 +274,127 @@ TEST_CASE("of no rows and no outputs a product of fewer bits makes nothing") {
   }
 }
 
+namespace {
+
+/// The factors' transposes, with rows further apart than they are long.
+struct Transposed {
+  int64_t x_row, w_row;
+  std::vector<real> x, w;
+
+  explicit Transposed(const Factors& f) : x_row(f.m + 3), w_row(f.n + 1), x(f.k * x_row), w(f.k * w_row) {
+    for (int64_t p = 0; p < f.k; ++p) {
+      for (int64_t i = 0; i < f.m; ++i) x[p * x_row + i] = f.x[i * f.k + p];
+      for (int64_t j = 0; j < f.n; ++j) w[p * w_row + j] = f.w[j * f.k + p];
+    }
+  }
+};
+
+std::vector<const NarrowKernels*> tables_that_train() {
+  std::vector<const NarrowKernels*> tables;
+  for (const NarrowKernels* table : available_narrow_kernels()) {
+    if (table->trains()) tables.push_back(table);
+  }
+  return tables;
+}
+
+/// x rounded to bfloat16: the nearest number of 8 bits, ties to even.
+double rounded(double x) {
+  int exponent;
+  std::frexp(x, &exponent);
+  return std::ldexp(std::nearbyint(std::ldexp(x, 8 - exponent)), exponent - 8);
+}
+
+}  // namespace
+
+TEST_CASE("bfloat16 codes of a transposed matrix are those of the matrix, in every bit") {
+  for (const NarrowKernels* table : tables_that_train()) {
+    INFO("instruction set " << table->name);
+    for (Factors& f : shapes()) {
+      INFO("m " << f.m << " n " << f.n << " k " << f.k);
+      f.x[f.x.size() / 2] = std::numeric_limits<real>::quiet_NaN();
+      f.w[f.w.size() / 2] = -std::numeric_limits<real>::infinity();
+      f.w.back() = real(1e-39);  // a denormal
+      const Transposed t(f);
+      std::vector<std::byte> rows(f.m * table->row_bytes(f.k) + 64, std::byte{0xff}), turned_rows = rows;
+      std::vector<std::byte> packed(table->packed_bytes(f.k, f.n) + 64, std::byte{0xff}), turned = packed;
+      table->encode(f.m, f.k, f.x.data(), f.k, rows.data());
+      table->encode_transposed(f.m, f.k, t.x.data(), t.x_row, turned_rows.data());
+      CHECK(rows == turned_rows);
+      table->pack(f.k, f.n, f.w.data(), packed.data());
+      table->pack_transposed(f.k, f.n, t.w.data(), t.w_row, turned.data());
+      CHECK(packed == turned);
+    }
+  }
+}
+
+TEST_CASE("what a product of fewer bits is added to comes last, and may be the result's own place") {
+  for (const NarrowKernels* table : available_narrow_kernels()) {
+    INFO("precision " << name_of(table->precision) << " " << table->name);
+    for (const Factors& f : shapes()) {
+      INFO("m " << f.m << " n " << f.n << " k " << f.k);
+      const std::vector<real> product = product_by(*table, f);
+      std::vector<std::byte> rows(f.m * table->row_bytes(f.k)), packed(table->packed_bytes(f.k, f.n));
+      table->encode(f.m, f.k, f.x.data(), f.k, rows.data());
+      table->pack(f.k, f.n, f.w.data(), packed.data());
+      const int64_t c_row = f.n + 2;
+      std::vector<real> base(f.m * c_row), into(f.m * c_row, 7);
+      Random random(23, Stream::test);
+      for (real& value : base) value = static_cast<real>(random.uniform(-1, 1));
+      std::vector<real> want = base;
+      for (int64_t i = 0; i < f.m; ++i) {
+        for (int64_t j = 0; j < f.n; ++j) want[i * c_row + j] = base[i * c_row + j] + product[i * f.n + j];
+      }
+      NarrowGemm g{.m = f.m,
+                   .n = f.n,
+                   .k = f.k,
+                   .a = rows.data(),
+                   .b = packed.data(),
+                   .c = into.data(),
+                   .c_row = c_row,
+                   .bias = f.bias.data(),
+                   .base = base.data()};
+      table->gemm(g);
+      for (int64_t i = 0; i < f.m; ++i) {
+        CHECK(std::memcmp(&into[i * c_row], &want[i * c_row], f.n * sizeof(real)) == 0);
+        CHECK((into[i * c_row + f.n] == 7 && into[i * c_row + f.n + 1] == 7));
+      }
+      g.c = base.data();
+      table->gemm(g);
+      CHECK(same_bytes(base, want));
+    }
+  }
+}
+
+TEST_CASE("a weight gradient of fewer bits is the sum of rounded products, new or added") {
+  for (const NarrowKernels* table : tables_that_train()) {
+    INFO("instruction set " << table->name);
+    for (const Factors& f : shapes()) {  // dY [k, m], X [k, n]
+      INFO("out " << f.m << " in " << f.n << " rows " << f.k);
+      std::vector<real> dy(f.k * f.m), x(f.k * f.n);
+      Random random(24, Stream::test);
+      for (std::vector<real>* part : {&dy, &x}) {
+        for (real& value : *part) value = static_cast<real>(random.uniform(-1, 1));
+      }
+      for (const bool add : {false, true}) {
+        Arena arena;
+        std::vector<real> dw(f.m * f.n, real{0.25f});
+        weight_gradient(arena, *table, f.k, f.m, f.n, dy.data(), x.data(), dw.data(), add);
+        CHECK(arena.used() == 0);
+        double most = 0;
+        for (int64_t i = 0; i < f.m; ++i) {
+          for (int64_t j = 0; j < f.n; ++j) {
+            double sum = add ? 0.25 : 0;
+            for (int64_t p = 0; p < f.k; ++p) sum += rounded(dy[p * f.m + i]) * rounded(x[p * f.n + j]);
+            const double error = std::fabs(dw[i * f.n + j] - sum);
+            if (!(error <= most)) most = error;
+          }
+        }
+        CHECK(most <= 1.2e-7 * static_cast<double>(f.k + 1));  // products are exact; sums of k terms below 1
+      }
+    }
+  }
+}
+
 TEST_CASE("an int8 weight takes one byte, and its step") {
   for (const NarrowKernels* table : tables()) {
     if (table->precision != Precision::int8) continue;
@@ -295,6 +417,39 @@ TEST_CASE("auto never chooses a precision that is slower than fp32, and every ta
     CHECK(std::any_of(available_kernels().begin(), available_kernels().end(), [&](const Kernels* kernels) {
       return std::strcmp(kernels->name, table->companion) == 0;
     }));
+  }
+}
+
+TEST_CASE("training takes bfloat16 where a table has all it needs, and auto takes it where it is faster") {
+  for (const Kernels* kernels : available_kernels()) {
+    use_kernels(kernels->name);
+    const NarrowKernels* bf16 = training_kernels(Precision::bf16);
+    CHECK((!bf16 || (bf16->trains() && std::strcmp(bf16->companion, kernels->name) == 0)));
+    CHECK(training_kernels(Precision::int8) == nullptr);
+    CHECK(find_training_precision("auto") ==
+          (bf16 && bf16->faster_than_fp32 ? Precision::bf16 : Precision::fp32));
+    CHECK(find_training_precision("fp32") == Precision::fp32);
+  }
+  use_kernels("plain");
+  if (!available_narrow_kernels().empty()) CHECK(find_training_precision("bf16") == Precision::bf16);
+  CHECK_THROWS_WITH_AS(find_training_precision("int8"),
+                       "'int8' is no precision to train in; it must be fp32, bf16 or auto", UsageError);
+  use_kernels("baseline");
+  CHECK_THROWS_WITH_AS(find_training_precision("bf16"),
+                       doctest::Contains("precision bf16 cannot be had here with the instruction set "
+                                         "'baseline'"),
+                       UsageError);
+  use_kernels("auto");
+}
+
+TEST_CASE("weights are not packed for training by kernels that only infer") {
+  ParameterStore store;
+  store.add("w", {16, 8}, Role::weight, Init::zeros());
+  store.allocate();
+  for (const NarrowKernels* table : available_narrow_kernels()) {
+    if (table->trains()) continue;
+    CHECK_THROWS_WITH_AS(PackedWeights(store, kernels(), true, {table}),
+                         doctest::Contains("weights of int8 by '"), Error);
   }
 }
 

@@ -122,6 +122,34 @@ TEST_CASE(
   use_kernels("auto");
 }
 
+TEST_CASE("products of fewer bits are timed by what they compute, coding and packing beside them") {
+  constexpr int64_t rows = 9, out = 20, in = 6;
+  const std::vector<real> x = numbers(rows * in, 1), dy = numbers(rows * out, 1), w = numbers(out * in, 1),
+                          bias = numbers(out, 1);
+  for (const Kernels* table : available_kernels()) {
+    const InUse timed(*table);
+    const NarrowKernels* bf16 = training_kernels(Precision::bf16);
+    if (!bf16) continue;
+    CAPTURE(table->name);
+    clear_kernel_times();
+    std::vector<std::byte> forward(bf16->packed_bytes(in, out)), backward(bf16->packed_bytes(out, in));
+    bf16->pack(in, out, w.data(), forward.data());
+    bf16->pack_transposed(out, in, w.data(), in, backward.data());
+    std::vector<real> y(rows * out), dx(rows * in), dw(out * in);
+    Arena arena;
+    multiply(arena, Team::alone(), *bf16, {rows, out, in, x.data(), forward.data(), y.data(), bias.data()});
+    multiply(arena, Team::alone(), *bf16, {rows, in, out, dy.data(), backward.data(), dx.data(), nullptr});
+    weight_gradient(arena, *bf16, rows, out, in, dy.data(), x.data(), dw.data(), false);
+    for (const char* product : {"narrow Y = X W^T", "narrow dX = dY W", "narrow dW = dY^T X"}) {
+      CAPTURE(product);
+      CHECK(time_of(product).calls == 1);
+      CHECK(time_of(product).flops == 2 * rows * out * in);
+    }
+    CHECK(time_of("narrow encode").calls == 3);
+  }
+  use_kernels("auto");
+}
+
 TEST_CASE("what a thread computed counts, also when it has ended") {
   const InUse timed;
   std::vector<real> x(8, 1), y(8);
