@@ -7,16 +7,27 @@ namespace vmoe {
 
 namespace {
 
-// W [O, I] in panels for y = x W^T: the shared copy, or packed here for a weight that is not a parameter.
-const real* forward_panels(Tape& tape, Var weight, int64_t out, int64_t in) {
-  if (const PackedWeight* packed = tape.packed(weight)) return packed->forward;
-  return pack_in(tape.arena(), in, out, {tape.value(weight).data, 1, in});
+const real* values(Tape& tape, const MatrixPart& w) {
+  return tape.value(w.weight).data + w.expert * w.out * w.in;
 }
 
-const real* backward_panels(Tape& tape, Var weight, int64_t out, int64_t in) {
-  const PackedWeight* packed = tape.packed(weight);
-  if (packed && packed->backward) return packed->backward;
-  return pack_in(tape.arena(), out, in, {tape.value(weight).data, in, 1});
+// W [O, I] in panels for y = x W^T: the shared copy, or packed here for a weight that is not a parameter.
+const real* forward_panels(Tape& tape, const MatrixPart& w) {
+  if (const PackedWeight* packed = tape.packed(w.weight))
+    return packed->forward + w.expert * packed->forward_stride;
+  return pack_in(tape.arena(), w.in, w.out, {values(tape, w), 1, w.in});
+}
+
+const real* backward_panels(Tape& tape, const MatrixPart& w) {
+  const PackedWeight* packed = tape.packed(w.weight);
+  if (packed && packed->backward) return packed->backward + w.expert * packed->backward_stride;
+  return pack_in(tape.arena(), w.out, w.in, {values(tape, w), w.in, 1});
+}
+
+// Where the weight is packed with fewer bits, else null.
+const PackedWeight* narrow(Tape& tape, const MatrixPart& w) {
+  const PackedWeight* packed = tape.packed(w.weight);
+  return packed && packed->narrow ? packed : nullptr;
 }
 
 // x's shape with another last dimension.
@@ -44,13 +55,13 @@ LinearPart linear_part(Tape& tape, const char* weight_name, Var weight, const ch
   return {weight, bias, in, out};
 }
 
-// y = x W^T + b          x [R, I]  W [O, I]  b [O]  y [R, O]
-void LinearPart::forward(Tape& tape, int64_t rows, const real* x, real* y, const real* base) const {
-  if (const PackedWeight* packed = tape.packed(weight); packed && packed->narrow) {
-    multiply(tape.arena(), tape.team(), *packed->narrow,
-             {rows, out, in, x, packed->codes, y, bias ? tape.value(bias).data : nullptr});
-    if (base) kernels().add(rows * out, y, base, y);
-    return;  // weights of fewer bits are for inference alone
+// y = x W^T              [R, I] x [I, O] -> [R, O]
+void MatrixPart::forward(Tape& tape, int64_t rows, const real* x, const real* bias, const real* base,
+                         real* y) const {
+  if (const PackedWeight* codes = narrow(tape, *this)) {
+    multiply(tape.arena(), tape.team(), *codes->narrow,
+             {rows, out, in, x, codes->codes + expert * codes->codes_stride, y, bias, base});
+    return;
   }
   multiply(tape.team(), {.m = rows,
                          .n = out,
@@ -58,27 +69,52 @@ void LinearPart::forward(Tape& tape, int64_t rows, const real* x, real* y, const
                          .a = x,
                          .a_row = in,
                          .a_column = 1,
-                         .b = forward_panels(tape, weight, out, in),
+                         .b = forward_panels(tape, *this),
                          .c = y,
                          .c_row = out,
                          .add = false,
-                         .bias = bias ? tape.value(bias).data : nullptr,
+                         .bias = bias,
                          .base = base});
 }
 
 // dx += dy W             [R, O] x [O, I] -> [R, I]
-void LinearPart::backward_input(Tape& tape, int64_t rows, const real* dy, real* dx, bool add) const {
+void MatrixPart::backward_input(Tape& tape, int64_t rows, const real* dy, real* dx, bool add) const {
+  if (const PackedWeight* codes = narrow(tape, *this)) {
+    multiply(tape.arena(), tape.team(), *codes->narrow,
+             {rows, in, out, dy, codes->backward_codes + expert * codes->backward_codes_stride, dx, nullptr,
+              add ? dx : nullptr});
+    return;
+  }
   multiply(tape.team(), {.m = rows,
                          .n = in,
                          .k = out,
                          .a = dy,
                          .a_row = out,
                          .a_column = 1,
-                         .b = backward_panels(tape, weight, out, in),
+                         .b = backward_panels(tape, *this),
                          .c = dx,
                          .c_row = in,
                          .add = add,
                          .bias = nullptr});
+}
+
+// dW += dy^T x           [O, R] x [R, I] -> [O, I]
+void MatrixPart::backward_weight(Tape& tape, int64_t rows, const real* dy, const real* x, real* dw,
+                                 bool add) const {
+  if (const PackedWeight* codes = narrow(tape, *this)) {
+    weight_gradient(tape.arena(), *codes->narrow, rows, out, in, dy, x, dw, add);
+  } else {
+    weight_gradient(tape.arena(), rows, out, in, dy, x, dw, add);
+  }
+}
+
+// y = x W^T + b          x [R, I]  W [O, I]  b [O]  y [R, O]
+void LinearPart::forward(Tape& tape, int64_t rows, const real* x, real* y, const real* base) const {
+  matrix().forward(tape, rows, x, bias ? tape.value(bias).data : nullptr, base, y);
+}
+
+void LinearPart::backward_input(Tape& tape, int64_t rows, const real* dy, real* dx, bool add) const {
+  matrix().backward_input(tape, rows, dy, dx, add);
 }
 
 LinearPart::Gradients LinearPart::gradients(Tape& tape) const {
@@ -92,11 +128,10 @@ LinearPart::Gradients LinearPart::gradients(Tape& tape) const {
   return result;
 }
 
-// dW += dy^T x           [O, R] x [R, I] -> [O, I]
-// db += sum over rows of dy
+// dW += dy^T x           db += sum over rows of dy
 void LinearPart::backward_weights(Tape& tape, const Gradients& to, int64_t rows, const real* dy,
                                   const real* x) const {
-  if (to.weight) weight_gradient(tape.arena(), rows, out, in, dy, x, to.weight, !to.fresh);
+  if (to.weight) matrix().backward_weight(tape, rows, dy, x, to.weight, !to.fresh);
   if (to.bias) kernels().add_rows(rows, out, dy, to.bias);
 }
 

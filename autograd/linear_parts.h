@@ -6,6 +6,20 @@
 
 namespace vmoe {
 
+/// A matrix W [out, in] of a layer in its three products, in the precision in which it is packed: a weight,
+/// or one expert's part of a stacked one. x [rows, in], y [rows, out].
+struct MatrixPart {
+  Var weight;
+  int64_t expert, out, in;
+
+  /// y = x W^T (+ bias [out]) (+ base [rows, out]); the two may be null.
+  void forward(Tape& tape, int64_t rows, const real* x, const real* bias, const real* base, real* y) const;
+  /// dx = dy W, or dx += dy W.
+  void backward_input(Tape& tape, int64_t rows, const real* dy, real* dx, bool add) const;
+  /// dW = dy^T x, or dW += dy^T x.
+  void backward_weight(Tape& tape, int64_t rows, const real* dy, const real* x, real* dw, bool add) const;
+};
+
 /// A linear layer on `rows` rows: x [rows, in], W [out, in], b [out] or none, y [rows, out].
 struct LinearPart {
   Var weight, bias;
@@ -25,6 +39,9 @@ struct LinearPart {
   /// dW += dy^T x and db += sum over rows of dy.
   void backward_weights(Tape& tape, const Gradients& gradients, int64_t rows, const real* dy,
                         const real* x) const;
+
+ private:
+  MatrixPart matrix() const { return {weight, 0, out, in}; }
 };
 
 /// Checks the shapes of a layer on inputs of width `in`; errors call its two parameters by these names.

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "autograd/linear_parts.h"
 #include "autograd/ops.h"
-#include "tensor/matmul.h"
 
 namespace vmoe {
 
@@ -95,52 +95,21 @@ Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first
   const Tensor y = tape.allocate({rows, out});
   const real* const biases = tape.value(bias).data;
   const auto rows_of = [=](int64_t e) { return int64_t{first[e + 1]} - first[e]; };
+  const auto matrix = [=](int64_t e) { return MatrixPart{weight, e, out, in}; };
   for (int64_t e = 0; e < experts; ++e) {
     if (rows_of(e) == 0) continue;
-    const PackedWeight* packed = tape.packed(weight);
-    if (packed && packed->narrow) {
-      multiply(tape.arena(), tape.team(), *packed->narrow,
-               {rows_of(e), out, in, X.data + first[e] * in, packed->codes + e * packed->codes_stride,
-                y.data + first[e] * out, biases + e * out});
-      continue;
-    }
-    const real* panels = packed ? packed->forward + e * packed->forward_stride
-                                : pack_in(tape.arena(), in, out, {W.row(e).data, 1, in});
-    multiply(tape.team(), {.m = rows_of(e),
-                           .n = out,
-                           .k = in,
-                           .a = X.data + first[e] * in,
-                           .a_row = in,
-                           .a_column = 1,
-                           .b = panels,
-                           .c = y.data + first[e] * out,
-                           .c_row = out,
-                           .add = false,
-                           .bias = biases + e * out});
+    matrix(e).forward(tape, rows_of(e), X.data + first[e] * in, biases + e * out, nullptr,
+                      y.data + first[e] * out);
   }
   return tape.record(y, {x, weight, bias}, [=](Tape& tape, Tensor dy) {
-    const PackedWeight* packed = tape.packed(weight);
     const auto [dx, fresh] = tape.grad_target(x);  // of a constant: computed and ignored
     for (int64_t e = 0; e < experts; ++e) {
       if (rows_of(e) == 0) continue;
       const real *x_rows = X.data + first[e] * in, *dy_rows = dy.data + first[e] * out;
-      const real* panels = packed && packed->backward
-                               ? packed->backward + e * packed->backward_stride
-                               : pack_in(tape.arena(), out, in, {W.row(e).data, in, 1});
-      multiply(tape.team(), {.m = rows_of(e),
-                             .n = in,
-                             .k = out,
-                             .a = dy_rows,
-                             .a_row = out,
-                             .a_column = 1,
-                             .b = panels,
-                             .c = dx.data + first[e] * in,
-                             .c_row = in,
-                             .add = !fresh,
-                             .bias = nullptr});
+      matrix(e).backward_input(tape, rows_of(e), dy_rows, dx.data + first[e] * in, !fresh);
       if (tape.wants_grad(weight)) {
         const auto [dw, fresh_dw] = tape.expert_grad_target(weight, static_cast<int>(e));
-        weight_gradient(tape.arena(), rows_of(e), out, in, dy_rows, x_rows, dw.data, !fresh_dw);
+        matrix(e).backward_weight(tape, rows_of(e), dy_rows, x_rows, dw.data, !fresh_dw);
       }
       if (tape.wants_grad(bias)) {
         kernels().add_rows(rows_of(e), out, dy_rows, tape.expert_grad(bias, e).data);
