@@ -88,9 +88,9 @@ ExitCode bench_command(Arguments arguments, Streams& streams) {
     print_signature(streams.out, json);
     return ExitCode::done;
   }
-  options.precision = find_precision(precision);
-  if (mode != "infer" && options.precision != Precision::fp32)
-    throw UsageError("--precision goes with bench infer; training is in fp32");
+  const bool training = mode == "train";
+  options.precision = training ? find_training_precision(precision) : find_precision(precision);
+  if (mode == "gemm" && precision != "fp32") throw UsageError("--precision goes with train and infer");
   options.model = model_from_flags(model);
   options.threads = machine.threads;
   options.learned_routing = routing == "learned";
@@ -100,7 +100,6 @@ ExitCode bench_command(Arguments arguments, Streams& streams) {
     show(streams.out, json, bench_gemm(gemm), gemm);
     return ExitCode::done;
   }
-  const bool training = mode == "train";
   if (options.batch_size == 0) options.batch_size = training ? kTrainingBatch : kInferenceBatch;
   show(streams.out, json, training ? bench_training(options) : bench_inference(options), mode, options);
   return ExitCode::done;

@@ -74,14 +74,15 @@ std::string label_of(const NarrowKernels& table) {
   return std::string(name_of(table.precision)) + " (" + table.name + ")";
 }
 
-/// "fp32, int8 (avx512_vnni)"
+/// "fp32, int8 (avx512_vnni); auto is int8, in training fp32"
 std::string precisions_text() {
   std::string text;
   for (const Precision precision : available_precisions()) {
     const NarrowKernels* table = narrow_kernels(precision);
     text += (text.empty() ? "" : ", ") + (table ? label_of(*table) : std::string(name_of(precision)));
   }
-  return text + "; auto is " + name_of(find_precision("auto"));
+  return text + "; auto is " + name_of(find_precision("auto")) + ", in training " +
+         name_of(find_training_precision("auto"));
 }
 
 }  // namespace

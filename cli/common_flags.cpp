@@ -62,17 +62,22 @@ void Machine::prepare(Streams& streams) {
 }
 
 void add_machine_flags(Flags& flags, Machine& machine) {
-  flags.group("Machine", "no result depends on the number of threads");
+  flags.group("Machine", "no result depends on the number of threads; --pin ties each to a processor");
   flags.add("threads", machine.threads, between(1, 1024), "", "one per core");
   std::vector<std::string> names = {"auto"};
   for (const Kernels* table : built_kernels()) names.push_back(table->name);  // `prepare` says if it runs
   flags.choice("isa", machine.isa, names, "");
-  flags.toggle("pin", machine.pin, "each thread to a processor, where they are as many");
+  flags.toggle("pin", machine.pin, "");
 }
 
 void add_precision_flag(Flags& flags, std::string& precision) {
   flags.choice("precision", precision, {"fp32", "int8", "bf16", "auto"},
                "of products with weights; auto: the fastest here");
+}
+
+void add_training_precision_flag(Flags& flags, std::string& precision) {
+  flags.choice("precision", precision, {"fp32", "bf16", "auto"},
+               "of products with weights; auto: bf16 where it is faster");
 }
 
 void add_json_flag(Flags& flags, bool& json) {

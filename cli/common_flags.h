@@ -33,8 +33,9 @@ struct Machine {
 void add_machine_flags(Flags& flags, Machine& machine);
 
 /// --precision of the products, in a group that is open. What is chosen becomes a Precision by
-/// `find_precision`, after `Machine::prepare`.
+/// `find_precision`, in training by `find_training_precision`, after `Machine::prepare`.
 void add_precision_flag(Flags& flags, std::string& precision);
+void add_training_precision_flag(Flags& flags, std::string& precision);
 
 /// --json.
 void add_json_flag(Flags& flags, bool& json);

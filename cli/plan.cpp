@@ -81,6 +81,7 @@ Json to_json(const Answer& a) {
   json["accumulate"] = plan.step.accumulate;
   json["lanes"] = lanes_in_use(plan, plan.step.lanes);
   json["threads"] = plan.step.threads;
+  json["precision"] = name_of(plan.step.precision);
   json["epochs"] = plan.epochs;
   json["steps_per_epoch"] = plan.steps_per_epoch;
   json["fits"] = a.fits();

@@ -62,6 +62,7 @@ void add_run_flags(Flags& flags, TrainOptions& o, Machine& machine, bool& json) 
   add_json_flag(flags, json);
   add_machine_flags(flags, machine);
   flags.add("lanes", o.lanes, between(1, 4096), "");  // parts of a batch: they fix the order of sums
+  add_training_precision_flag(flags, o.precision);
 }
 
 std::string default_output(const TrainOptions& options, const std::string& recipe) {

@@ -136,7 +136,8 @@ BenchResult bench_training(const BenchOptions& options) {
                     {.batch_size = options.batch_size,
                      .lanes = options.lanes,
                      .threads = threads_of(options),
-                     .choice = choice_of(options)});
+                     .choice = choice_of(options),
+                     .precision = options.precision});
   const RandomBatch batch(options.model.vit, options.batch_size);
   const FillBatch fill = [&](int64_t position, int count, ImageScratch&, real* images, real* targets,
                              int* labels) { batch.fill(position, count, images, targets, labels); };

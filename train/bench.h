@@ -19,9 +19,9 @@ struct BenchOptions {
   int lanes = 16;
   int rounds = 5;      // parts of the measured time; before each, the peak of the machine is measured
   double seconds = 5;  // measured time of all rounds, after the warm-up
-  Precision precision = Precision::fp32;  // of inference
-  bool learned_routing = false;           // else images are spread evenly over the experts
-  bool breakdown = false;                 // time every kernel, which costs a little time itself
+  Precision precision = Precision::fp32;
+  bool learned_routing = false;  // else images are spread evenly over the experts
+  bool breakdown = false;        // time every kernel, which costs a little time itself
 };
 
 struct BenchResult {

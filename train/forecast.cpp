@@ -8,6 +8,7 @@
 #include "moe/layers.h"
 #include "train/evaluate.h"
 #include "train/memory.h"
+#include "train/precision.h"
 
 namespace vmoe {
 
@@ -183,7 +184,7 @@ RunMemory memory_of(const RunPlan& plan, const Calibration& measured, int lanes,
   memory.moments = 2 * weights;
   memory.gradients = weights;
   memory.thread_gradients = busy * Gradients::bytes(store, touched_experts(cut, config.moe));
-  memory.packed = PackedWeights(store, kernels(), true).bytes();
+  memory.packed = PackedWeights(store, kernels(), true, training_weights(model, plan.step.precision)).bytes();
   memory.activations =
       busy * measured.chunk * static_cast<size_t>(cut.chunk) / static_cast<size_t>(own.chunk);
   memory.evaluation = PackedWeights(store, kernels(), false).bytes();

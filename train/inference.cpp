@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tensor/pin.h"
+#include "train/precision.h"
 
 namespace vmoe {
 
@@ -16,10 +17,6 @@ int images_of_chunk(int64_t tokens) {
   return static_cast<int>(std::clamp<int64_t>(200 / tokens, 2, 32));
 }
 
-NarrowWeights narrow_weights(const Model& model, Precision precision) {
-  return {narrow_kernels(find_precision(name_of(precision))), model.exact_weights()};
-}
-
 }  // namespace
 
 Inference::Inference(const Model& model, int threads, Precision precision)
@@ -27,7 +24,7 @@ Inference::Inference(const Model& model, int threads, Precision precision)
 
 Inference::Inference(const Model& model, int threads, Precision precision, ParameterStore* to_release)
     : model_(model),
-      packed_(model.parameters(), kernels(), false, narrow_weights(model, precision)),
+      packed_(model.parameters(), kernels(), false, inference_weights(model, precision)),
       chunk_(images_of_chunk(model.config().vit.tokens())) {
   for (int i = 0; i < std::max(1, threads); ++i) {
     workers_.push_back(std::make_unique<InferenceWorker>(i, model, packed_));

@@ -55,6 +55,7 @@ struct TrainOptions {
   double holdout = 0.1;              // share of the training set that chooses the best epoch
   uint64_t seed = 0;
   int lanes = 16;
+  std::string precision = "fp32";  // of the layers' products: fp32 | bf16 | auto
   // --- these may differ when a run is resumed ---
   int threads = 0;         // 0: one per core
   int64_t max_steps = 0;   // stop after this many updates in all; 0: never early

@@ -135,6 +135,9 @@ nlohmann::ordered_json settings_of(const TrainOptions& options, const RunPlan& p
   json["seed"] = options.seed;
   // Not "auto", which is something else on another machine.
   json["isa"] = kernels().name;
+  json["precision"] = name_of(plan.step.precision);
+  const NarrowKernels* narrow = training_kernels(plan.step.precision);
+  json["precision-isa"] = narrow ? narrow->name : "none";
   return nlohmann::ordered_json::parse(  // as a file holds it: a path need not be UTF-8
       json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
@@ -166,7 +169,8 @@ RunPlan plan_run(const TrainOptions& options) {
                .lanes = options.lanes,
                .threads = options.threads > 0 ? options.threads : default_threads(),
                .clip_norm = options.clip_norm,
-               .seed = options.seed};
+               .seed = options.seed,
+               .precision = find_training_precision(options.precision)};
   plan.steps_per_epoch = images / batch;
   const std::string idle =
       threads_warning(options.threads, plan_lanes(batch / options.accumulate, options.lanes, 1).lanes);
@@ -193,7 +197,8 @@ std::string RunPlan::summary() const {
          std::to_string(split.holdout.size()) + " hold-out images, " +
          std::to_string(description.classes.size()) + " classes; " + model + "; " + std::to_string(epochs) +
          " epochs of " + std::to_string(steps_per_epoch) + " steps of " + std::to_string(step.batch_size) +
-         " images, " + std::to_string(step.threads) + " threads";
+         " images, " + std::to_string(step.threads) + " threads" +
+         (step.precision == Precision::fp32 ? "" : std::string(", ") + name_of(step.precision));
 }
 
 }  // namespace vmoe

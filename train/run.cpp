@@ -124,7 +124,11 @@ const std::vector<std::string> kSummaryColumns = {"epoch",
                                                   "seconds"};
 
 // Says which setting differs from the run that is to be continued.
-void require_same_settings(const nlohmann::ordered_json& now, const nlohmann::ordered_json& then) {
+void require_same_settings(const nlohmann::ordered_json& now, nlohmann::ordered_json then) {
+  if (then.is_object() && !then.contains("precision")) {  // of a run from before there was a choice
+    then["precision"] = "fp32";
+    then["precision-isa"] = "none";
+  }
   if (now == then) return;
   const nlohmann::ordered_json before = then.flatten(), after = now.flatten();
   for (const auto& [path, value] : after.items()) {  // "/model/config/vit/dim"

@@ -9,6 +9,7 @@
 #include "tensor/matmul.h"
 #include "tensor/pin.h"
 #include "tensor/waiting.h"
+#include "train/precision.h"
 
 namespace vmoe {
 
@@ -82,7 +83,7 @@ TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig&
       optimizer_(optimizer),
       config_(config),
       plan_(plan_lanes(config.batch_size / config.accumulate, config.lanes, model.config().vit.tokens())),
-      packed_(model.parameters(), kernels(), true) {
+      packed_(model.parameters(), kernels(), true, training_weights(model, config.precision)) {
   gradient_ = memory_.allocate<real>(model.parameters().size());
   squares_.resize(optimizer.pieces());
   const int threads = std::clamp(config.threads, 1, plan_.lanes);

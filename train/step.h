@@ -11,6 +11,7 @@
 #include "data/image.h"
 #include "moe/loss.h"
 #include "moe/model.h"
+#include "tensor/kernels/narrow.h"
 #include "tensor/lanes.h"
 #include "train/optimizer.h"
 
@@ -29,6 +30,7 @@ struct StepConfig {
   double clip_norm = 0;  // gradients with a larger norm are scaled down to it; 0: never
   uint64_t seed = 0;     // of dropout and drop path
   Choice choice = Choice::learned;
+  Precision precision = Precision::fp32;  // of the layers' products, backward too; all else is fp32
 };
 
 /// What a step measured, over its batch.
@@ -47,7 +49,8 @@ int touched_experts(const LanePlan& plan, const MoeConfig& moe);
 
 class TrainingStep {
  public:
-  /// `scratch_bytes` is what `fill` needs of a scratch at most, so that it never grows.
+  /// `scratch_bytes` is what `fill` needs of a scratch at most, so that it never grows. Throws UsageError if
+  /// the precision cannot be had.
   TrainingStep(Model& model, Optimizer& optimizer, const StepConfig& config, size_t scratch_bytes = 0);
   ~TrainingStep();
 

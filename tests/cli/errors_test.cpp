@@ -226,8 +226,14 @@ TEST_CASE("a precision that is unknown, that cannot be had, or that goes with an
               {"--precision", "fp8", "fp32, int8, bf16 or auto"});
   check_error({"eval", "m", "d", "--isa", "baseline", "--precision", "bf16"}, 2,
               {"bf16", "baseline", "int8"});
-  check_error({"bench", "train", "--precision", "int8"}, 2, {"--precision", "bench infer"});
-  check_error({"train", kTinyData, "--precision", "int8"}, 2, {"--precision"});
+  check_error({"bench", "train", "--precision", "int8"}, 2, {"'int8'", "to train in", "fp32, bf16 or auto"});
+  check_error({"bench", "gemm", "--precision", "bf16"}, 2, {"--precision", "train and infer"});
+  for (const char* command : {"train", "plan"}) {
+    check_error({command, kTinyData, "--precision", "int8"}, 2,
+                {"--precision", "int8", "fp32, bf16 or auto"});
+    check_error({command, kTinyData, "--precision", "bf16", "--isa", "baseline"}, 2,
+                {"bf16", "'baseline'", "it has auto, fp32"});
+  }
   vmoe::use_kernels("auto");
 }
 

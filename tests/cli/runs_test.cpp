@@ -370,6 +370,86 @@ TEST_CASE("eval at a lower precision says how far its figures are from those of 
   json_of({"bench", "infer", "--model", "fashion64", "--seconds", "0", "--precision", "auto"});
 }
 
+TEST_CASE("a run in bf16 says so, is resumed to the same bytes, and never in another precision") {
+  const TemporaryFolder folder;
+  const auto path = [&](const char* name) { return (folder / name).string(); };
+  const std::vector<std::string> bf16 = {"--isa", "plain", "--precision", "bf16"};
+  const auto with = [&](std::vector<std::string> flags) {
+    flags.insert(flags.end(), bf16.begin(), bf16.end());
+    return flags;
+  };
+  const Outcome whole = succeed(train_command(path("whole"), bf16));
+  CHECK(whole.err.find(" threads, bf16") != std::string::npos);
+  const Json settings = Json::parse(bytes_of(folder / "whole" / "config.json"));
+  CHECK(settings["precision"] == "bf16");
+  CHECK(settings["precision-isa"] == "plain");
+
+  succeed(train_command(path("parts"), with({"--max-steps", "7", "--threads", "1"})));
+  const Outcome refused = vmoe::testing::vmoe(train_command(path("parts"), {"--resume", "--isa", "plain"}));
+  CHECK(refused.code == 2);
+  CHECK(refused.err.find("precision is \"fp32\", but the run has \"bf16\"") != std::string::npos);
+  succeed(train_command(path("parts"), with({"--resume", "--threads", "3"})));
+  check_same_run(folder / "whole", folder / "parts");
+
+  std::ofstream(folder / "recipe.toml") << "precision = \"bf16\"\nisa = \"plain\"\n";
+  succeed(train_command(path("recipe"), {"-c", path("recipe.toml")}));
+  check_same_run(folder / "whole", folder / "recipe");
+
+  succeed(train_command(path("full"), {"--isa", "plain"}));
+  CHECK(bytes_of(folder / "full" / "last.safetensors") != bytes_of(folder / "whole" / "last.safetensors"));
+  const Outcome narrower = vmoe::testing::vmoe(train_command(path("full"), with({"--resume"})));
+  CHECK(narrower.err.find("precision is \"bf16\", but the run has \"fp32\"") != std::string::npos);
+}
+
+TEST_CASE("a run from before there was a choice of precision was in fp32, and is resumed") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string();
+  const fs::path file = folder / "run" / "last.state.safetensors";
+  succeed(train_command(run, {"--max-steps", "1"}));
+  std::string state = bytes_of(file);
+  const std::string entries = R"(,\"precision\":\"fp32\",\"precision-isa\":\"none\")";
+  const size_t at = state.find(entries);
+  REQUIRE(at != std::string::npos);
+  state.replace(at, entries.size(), std::string(entries.size(), ' '));
+  std::ofstream(file, std::ios::binary) << state;
+  const Outcome refused =
+      vmoe::testing::vmoe(train_command(run, {"--resume", "--isa", "plain", "--precision", "bf16"}));
+  CHECK(refused.code == 2);
+  succeed(train_command(run, {"--max-steps", "2", "--resume"}));
+}
+
+TEST_CASE("a run from before there was a choice of precision was in fp32, and is resumed") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string();
+  const fs::path file = folder / "run" / "last.state.safetensors";
+  succeed(train_command(run, {"--max-steps", "1", "--isa", "plain"}));
+  std::string state = bytes_of(file);
+  const std::string entries = R"(,\"precision\":\"fp32\",\"precision-isa\":\"none\")";
+  const size_t at = state.find(entries);
+  REQUIRE(at != std::string::npos);
+  state.replace(at, entries.size(), std::string(entries.size(), ' '));
+  std::ofstream(file, std::ios::binary) << state;
+  const Outcome refused = vmoe::testing::vmoe(
+      train_command(run, {"--max-steps", "2", "--resume", "--isa", "plain", "--precision", "bf16"}));
+  CHECK(refused.err.find("precision is \"bf16\", but the run has \"fp32\"") != std::string::npos);
+  succeed(train_command(run, {"--max-steps", "2", "--resume", "--isa", "plain"}));
+}
+
+TEST_CASE("training is benchmarked and planned in bf16") {
+  const Json bench = json_of({"bench", "train", "--model", "fashion64", "--depth", "1", "--batch-size", "2",
+                              "--seconds", "0", "--threads", "1", "--isa", "plain", "--precision", "bf16"});
+  CHECK(bench["precision"] == "bf16");
+  const auto plan = [&](const char* precision) {
+    return json_of({"plan", kTinyData, "--dim", "32", "--depth", "1", "--heads", "2", "--mlp-dim", "64",
+                    "--calibrate", "0", "--isa", "plain", "--precision", precision});
+  };
+  const Json narrow = plan("bf16"), full = plan("fp32");
+  CHECK(narrow["precision"] == "bf16");
+  CHECK(full["precision"] == "fp32");
+  CHECK(narrow["memory"]["packed"] < full["memory"]["packed"]);
+  CHECK(narrow["memory"]["evaluation"] > 0);
+}
+
 TEST_CASE("a run remembers which instruction set auto became, and another machine's auto is refused") {
   const TemporaryFolder folder;
   const std::string run = (folder / "run").string();

@@ -1,0 +1,18 @@
+#pragma once
+// In which precision a model's products are computed.
+
+#include "moe/model.h"
+#include "tensor/kernels/narrow.h"
+
+namespace vmoe {
+
+/// What a model's weights are packed with for inference, all but Model::exact_weights(); nothing for fp32.
+/// Throws UsageError if `precision` cannot be had.
+NarrowWeights inference_weights(const Model& model, Precision precision);
+
+/// The same for training in mixed precision (Micikevicius et al. 2018, arXiv:1710.03740, with bfloat16, whose
+/// range is that of fp32, so that no loss is scaled: Kalamkar et al. 2019, arXiv:1905.12322). Weights,
+/// moments, gradients and sums stay in fp32; both factors of a layer's three products are rounded.
+NarrowWeights training_weights(const Model& model, Precision precision);
+
+}  // namespace vmoe
