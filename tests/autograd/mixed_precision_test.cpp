@@ -76,14 +76,14 @@ std::vector<Layer> layers(int trial) {
   const int heads = between(random, 1, 3), width = heads * between(random, 8, 24),
             hidden = between(random, 8, 70);
   const Shape shape = {between(random, 1, 4), between(random, 2, 50), width};
-  const double scale = 1 / std::sqrt(width);
+  const double fan_in = 1 / std::sqrt(width);
   const auto branch = [&](int64_t out, int64_t in) {
     return std::vector<CheckedInput>{random_input("x", shape, random),
                                      random_input("gain", {width}, random),
                                      random_input("bias", {width}, random),
-                                     random_input("first_weight", {out, width}, random, scale),
+                                     random_input("first_weight", {out, width}, random, fan_in),
                                      random_input("first_bias", {out}, random),
-                                     random_input("second_weight", {width, in}, random, scale),
+                                     random_input("second_weight", {width, in}, random, fan_in),
                                      random_input("second_bias", {width}, random)};
   };
   const real eps = real{1e-3f};
@@ -104,6 +104,11 @@ std::vector<Layer> layers(int trial) {
          return mlp_branch(t, in[0], {in[1], in[2], eps}, {in[3], in[4]}, Activation::gelu, {in[5], in[6]});
        },
        branch(hidden, hidden)});
+  all.push_back({"a layer used twice on one input, whose gradients are added",
+                 [](Tape& t, const std::vector<Var>& in) {
+                   return add(t, linear(t, in[0], in[1], in[2]), scale(t, linear(t, in[0], in[1], in[2]), 3));
+                 },
+                 all[0].inputs});
   const int experts = 4;
   static const int first[experts + 1] = {0, 7, 7, 20, 33};  // expert 1 has no rows
   all.push_back({"expert_linear",
@@ -203,7 +208,7 @@ TEST_CASE("a layer with bfloat16 factors is fp32's on rounded numbers, in all th
 
 TEST_CASE("with bfloat16 an expert without rows has a gradient that is exactly zero") {
   with_tables_that_train([](const NarrowKernels& table) {
-    const Layer layer = layers(0)[3];
+    const Layer layer = layers(0).back();
     const Evaluation got = evaluate_packed(layer, &table);
     const int64_t one = layer.inputs[1].shape[1] * layer.inputs[1].shape[2];
     for (int64_t i = 0; i < one; ++i) CHECK(got.gradients[1][one + i] == 0);
