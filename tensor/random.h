@@ -27,6 +27,7 @@ enum class Stream : uint16_t {
   test,
   rand_augment,
   erase,
+  upcycle,
 };
 
 /// The random numbers of one place, drawn one after the other from index 0.
