@@ -13,6 +13,7 @@ ExitCode plan_command(Arguments arguments, Streams& streams);
 ExitCode eval_command(Arguments arguments, Streams& streams);
 ExitCode predict_command(Arguments arguments, Streams& streams);
 ExitCode superclass_command(Arguments arguments, Streams& streams);
+ExitCode upcycle_command(Arguments arguments, Streams& streams);
 ExitCode info_command(Arguments arguments, Streams& streams);
 ExitCode data_command(Arguments arguments, Streams& streams);
 ExitCode bench_command(Arguments arguments, Streams& streams);

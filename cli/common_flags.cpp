@@ -31,15 +31,21 @@ void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default
   flags.add("norm-eps", model.norm_eps, above(0), "");
   flags.add("dropout", model.dropout, between(0, 0.99), "");
   flags.add("drop-path", model.drop_path, between(0, 0.99), "");
+  add_mixture_flags(flags, model);
+}
 
+void add_mixture_flags(Flags& flags, ModelFlags& model) {
   flags.group("Mixture of experts");
   std::vector<std::string> names = {"none"};
   for (const Router& router : routers()) names.push_back(router.name);
-  flags.choice("router", model.router, names, "who sends what to which expert; image: whole images");
+  const MoeConfig standard;
+  flags.choice("router", model.router, names, "who sends what to which expert; image: whole images",
+               model.router.value_or(standard.router));
   flags.add("experts", model.experts, at_least(1), "experts E in each of these layers",
             "that of --super-classes");
-  flags.add("top-k", model.top_k, at_least(1), "experts that work on one image, at most E");
-  flags.text("moe-layers", model.moe_layers, "last:L", "which blocks have experts");
+  flags.add("top-k", model.top_k, at_least(1), "experts that work on one image, at most E",
+            std::to_string(standard.top_k));
+  flags.text("moe-layers", model.moe_layers, "last:L", "which blocks have experts", "last:2");
 }
 
 void add_data_flags(Flags& flags, std::string& format, std::string& labels) {

@@ -14,6 +14,9 @@ namespace vmoe {
 /// --model, its sizes, and the mixture of experts. `default_model` is what the help shows.
 void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default_model);
 
+/// The mixture of experts alone.
+void add_mixture_flags(Flags& flags, ModelFlags& model);
+
 /// --format and --labels.
 void add_data_flags(Flags& flags, std::string& format, std::string& labels);
 

@@ -38,6 +38,16 @@ void Flags::text(const std::string& name, std::string& target, const std::string
   push(std::move(flag));
 }
 
+void Flags::text(const std::string& name, std::optional<std::string>& target, const std::string& meta,
+                 const std::string& help, const std::string& shown) {
+  Flag flag{name, meta, help, target.value_or(shown), ValueKind::text, "text that is not empty", {}};
+  flag.read = [&target](const std::string& text) {
+    target = text;
+    return !text.empty();
+  };
+  push(std::move(flag));
+}
+
 void Flags::recipe() {
   text("recipe", recipe_path_, "FILE", "flags from a TOML file, keys without dashes; the command line wins");
 }

@@ -42,10 +42,12 @@ class Flags {
   /// A flag of text; `meta` names it in the help.
   void text(const std::string& name, std::string& target, const std::string& meta, const std::string& help,
             const std::string& shown = "");
+  void text(const std::string& name, std::optional<std::string>& target, const std::string& meta,
+            const std::string& help, const std::string& shown);
   /// A flag whose value is one of a few words. T is std::string or an optional of it.
   template <class T>
   void choice(const std::string& name, T& target, const std::vector<std::string>& words,
-              const std::string& help);
+              const std::string& help, const std::string& shown = "");
   /// A switch --NAME. One that is on by default, or undecided, is turned off by --no-NAME. T is bool or an
   /// optional.
   template <class T>
@@ -165,8 +167,8 @@ void Flags::add(const std::string& name, T& target, Range range, const std::stri
 
 template <class T>
 void Flags::choice(const std::string& name, T& target, const std::vector<std::string>& words,
-                   const std::string& help) {
-  Flag flag{name,           "", help, detail::ValueOf<T>::get(target).value_or(""), ValueKind::text,
+                   const std::string& help, const std::string& shown) {
+  Flag flag{name,           "", help, detail::ValueOf<T>::get(target).value_or(shown), ValueKind::text,
             list_of(words), {}};
   for (const std::string& word : words) flag.meta += (flag.meta.empty() ? "" : "|") + word;
   flag.words = words;

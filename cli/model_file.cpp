@@ -25,17 +25,7 @@ std::string model_path(const std::string& argument) {
 std::unique_ptr<Dataset> open_dataset_of(const ModelDescription& model, const std::string& path,
                                          const DatasetOptions& options) {
   auto dataset = open_dataset(path, options);
-  const std::vector<std::string>& classes = dataset->info().classes;
-  if (classes.size() != model.classes.size()) {
-    throw InputError("'" + path + "' has " + std::to_string(classes.size()) + " classes, the model " +
-                     std::to_string(model.classes.size()) +
-                     "; it must be the data set that the model was trained on");
-  }
-  for (size_t i = 0; i < classes.size(); ++i) {
-    if (classes[i] == model.classes[i]) continue;
-    throw InputError("class " + std::to_string(i) + " of '" + path + "' is '" + printable(classes[i]) +
-                     "', of the model '" + printable(model.classes[i]) + "'; they must be the same");
-  }
+  require_classes_of(model, dataset->info());
   return dataset;
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "cli/commands.h"
+#include "cli/model_file.h"
 #include "cli/output.h"
 #include "cli/train_flags.h"
 #include "moe/layers.h"
@@ -185,6 +186,7 @@ ExitCode plan_command(Arguments arguments, Streams& streams) {
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
   options.threads = machine.threads;
+  if (!options.init.empty()) options.init = model_path(options.init);
   machine.prepare();
   if (options.output.empty()) options.output = default_output(options, flags.recipe_path());
   answer.available = available_memory();

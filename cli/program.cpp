@@ -24,6 +24,7 @@ constexpr Command kCommands[] = {
     {"eval", "measure how good a model is", eval_command},
     {"predict", "say what is on pictures", predict_command},
     {"superclass", "divide classes among experts by what a baseline confuses", superclass_command},
+    {"upcycle", "make a mixture of experts from a trained dense model", upcycle_command},
     {"info", "parameters, FLOPs and layers of a model; how this program was built", info_command},
     {"data", "say what a data set holds and which files are broken", data_command},
     {"bench", "measure the speed of training and inference", bench_command},

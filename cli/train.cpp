@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/model_file.h"
 #include "cli/output.h"
 #include "cli/progress_bar.h"
 #include "cli/train_flags.h"
@@ -67,6 +68,7 @@ ExitCode train_command(Arguments arguments, Streams& streams) {
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
   options.threads = machine.threads;
+  if (!options.init.empty()) options.init = model_path(options.init);
   machine.prepare();
   if (options.output.empty()) options.output = default_output(options, flags.recipe_path());
   const InterruptWatch watch;

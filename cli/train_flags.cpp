@@ -47,13 +47,14 @@ void add_training_flags(Flags& flags, TrainOptions& options) {
   flags.text("super-classes", options.super_classes, "FILE|coarse",
              "what experts are for: vmoe superclass's file");
   flags.add("router-weight", options.model.router_weight, at_least(0),
-            "of the router's loss on super-classes");
+            "of the router's loss on super-classes", to_text(MoeConfig{}.super_class_weight));
 }
 
 void add_run_flags(Flags& flags, TrainOptions& o, Machine& machine, bool& json) {
   flags.group("Run");
   flags.recipe();
   flags.text("output", o.output, "DIR", "folder of the run", "runs/ and the name of recipe, model or data");
+  flags.text("init", o.init, "MODEL", "start from its weights (vmoe upcycle); model flags follow it");
   flags.toggle("resume", o.resume, "continue the run in --output; give its own flags again");
   flags.toggle("overwrite", o.overwrite, "replace the run in --output");
   flags.add("seed", o.seed, at_least(0), "of start weights, order and augmentation");

@@ -119,28 +119,65 @@ void save_model(const std::string& path, const Model& model, const real* block,
   write_safetensors(path, {{"vmoe", description_to_json(description)}}, tensors);
 }
 
-LoadedModel load_model(const std::string& path) {
-  const SafetensorsFile file = SafetensorsFile::open(path);
+namespace {
+
+ModelDescription description_in(const SafetensorsFile& file) {
+  const std::string path = file.path();
   const auto entry = file.metadata().find("vmoe");
   if (entry == file.metadata().end() || file.metadata().size() != 1) {
     throw InputError("'" + path +
                      "': is a safetensors file, but not a model of this program: its __metadata__ must "
                      "have exactly the key 'vmoe'");
   }
-  LoadedModel loaded;
-  loaded.description = description_from_json(entry->second, "'" + path + "': vmoe");
-  require_plausible_size(file, loaded.description.config);
-  loaded.model = std::make_unique<Model>(loaded.description.config);
-  ParameterStore& store = loaded.model->parameters();
+  ModelDescription description = description_from_json(entry->second, "'" + path + "': vmoe");
+  require_plausible_size(file, description.config);
+  return description;
+}
+
+void read_weights(const SafetensorsFile& file, ParameterStore& store) {
   require_coverage(file, store);
   for (int i = 0; i < store.count(); ++i) {
     const Tensor value = store.value({i});
     file.read(*file.find(store[{i}].name), value.data);
     if (!std::all_of(value.begin(), value.end(), [](real x) { return std::isfinite(x); })) {
-      throw InputError("'" + path + "': tensor '" + store[{i}].name + "' holds numbers that are not finite");
+      throw InputError("'" + file.path() + "': tensor '" + store[{i}].name +
+                       "' holds numbers that are not finite");
     }
   }
+}
+
+}  // namespace
+
+LoadedModel load_model(const std::string& path) {
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  LoadedModel loaded{description_in(file), nullptr};
+  loaded.model = std::make_unique<Model>(loaded.description.config);
+  read_weights(file, loaded.model->parameters());
   return loaded;
+}
+
+ModelDescription load_description(const std::string& path) {
+  return description_in(SafetensorsFile::open(path));
+}
+
+void load_weights(const std::string& path, ParameterStore& store) {
+  read_weights(SafetensorsFile::open(path), store);
+}
+
+void require_classes_of(const ModelDescription& model, const DatasetInfo& data) {
+  constexpr size_t kShown = 80;  // bytes of a name, which may be as long as a file says
+  const std::vector<std::string>& classes = data.classes;
+  if (classes.size() != model.classes.size()) {
+    throw InputError("'" + data.path + "' has " + std::to_string(classes.size()) + " classes, the model " +
+                     std::to_string(model.classes.size()) +
+                     "; it must be the data set that the model was trained on");
+  }
+  for (size_t i = 0; i < classes.size(); ++i) {
+    if (classes[i] == model.classes[i]) continue;
+    throw InputError("class " + std::to_string(i) + " of '" + data.path + "' is '" +
+                     classes[i].substr(0, kShown) + "', of the model '" + model.classes[i].substr(0, kShown) +
+                     "'; they must be the same");
+  }
 }
 
 }  // namespace vmoe

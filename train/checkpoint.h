@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "data/dataset.h"
 #include "data/preprocess.h"
 #include "moe/model.h"
 
@@ -34,6 +35,15 @@ void save_model(const std::string& path, const Model& model, const real* block,
 /// Reads and validates a model file whole. Throws InputError naming file and tensor or key for everything
 /// that does not fit, IoError if it cannot be read.
 LoadedModel load_model(const std::string& path);
+
+/// The description alone, of a file that is otherwise as `load_model` wants it up to the tensors' sizes.
+ModelDescription load_description(const std::string& path);
+/// Reads the weights of a model file over those of a model of the same layout. Errors as of `load_model`.
+void load_weights(const std::string& path, ParameterStore& store);
+
+/// Requires that the data set's classes are the model's, by name and order (InputError naming the first
+/// difference).
+void require_classes_of(const ModelDescription& model, const DatasetInfo& data);
 
 /// The `vmoe` entry as text and back. Throws InputError "WHERE: ..." for whatever does not fit its schema.
 std::string description_to_json(const ModelDescription& description);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "nn/presets.h"
 #include "train/suggest.h"
@@ -31,7 +32,21 @@ void set(T& value, const std::optional<T>& flag) {
   if (flag) value = *flag;
 }
 
-ModelConfig apply(const ModelFlags& flags, VitConfig vit) {
+MoeConfig apply(const ModelFlags& flags, MoeConfig moe) {
+  set(moe.router, flags.router);
+  if (moe.is_dense()) {
+    if (!flags.experts) return {};
+    throw UsageError("--experts " + std::to_string(*flags.experts) + " needs a router: add --router image");
+  }
+  set(moe.experts, flags.experts);
+  set(moe.top_k, flags.top_k);
+  if (flags.moe_layers) moe.moe_layers = parse_moe_layers(*flags.moe_layers);
+  set(moe.super_class_weight, flags.router_weight);
+  return moe;
+}
+
+ModelConfig apply(const ModelFlags& flags, ModelConfig config) {
+  VitConfig& vit = config.vit;
   set(vit.image_size, flags.image_size);
   set(vit.patch_size, flags.patch_size);
   set(vit.channels, flags.channels);
@@ -51,16 +66,14 @@ ModelConfig apply(const ModelFlags& flags, VitConfig vit) {
               {Positions::learned, Positions::sincos, Positions::none});
   set_by_name(vit.tokenizer, flags.tokenizer, "--tokenizer", {TokenizerKind::patch, TokenizerKind::conv});
   set_by_name(vit.activation, flags.activation, "--activation", {Activation::gelu, Activation::gelu_tanh});
+  config.moe = apply(flags, config.moe);
+  return config;
+}
+
+// Without --experts a new mixture has none, which its validation complains about.
+ModelConfig new_model(const VitConfig& vit) {
   ModelConfig config{vit, {}};
-  if (flags.router != "none") {
-    config.moe.router = flags.router;
-    config.moe.experts = flags.experts;
-    config.moe.top_k = flags.top_k;
-    config.moe.moe_layers = parse_moe_layers(flags.moe_layers);
-    config.moe.super_class_weight = flags.router_weight;
-  } else if (flags.experts > 0) {
-    throw UsageError("--experts " + std::to_string(flags.experts) + " needs a router: add --router image");
-  }
+  config.moe.experts = 0;
   return config;
 }
 
@@ -79,6 +92,27 @@ int suitable_image_size(const VitConfig& preset, const DatasetInfo& data, int pa
   return preset.tokenizer == TokenizerKind::conv ? side : (side + patch - 1) / patch * patch;
 }
 
+VitConfig preset_for(const ModelFlags& flags, const DatasetInfo& data) {
+  VitConfig vit = find_preset(flags.model.empty() ? suitable_preset(data) : flags.model).config;
+  const int patch = flags.patch_size.value_or(vit.patch_size);
+  if (patch >= 1) vit.image_size = suitable_image_size(vit, data, patch);
+  vit.channels = data.channels;
+  vit.classes = static_cast<int>(data.classes.size());
+  return vit;
+}
+
+// "WHERE has dim 128, but the flags say 64; ...": the first difference.
+std::string contradiction(const ModelConfig& file, const ModelConfig& asked, const std::string& where) {
+  const nlohmann::ordered_json has = to_json(file).flatten(), say = to_json(asked).flatten();
+  for (const auto& [path, value] : say.items()) {  // "/vit/dim"
+    if (has.contains(path) && has[path] == value) continue;
+    const std::string was = has.contains(path) ? has[path].dump() : "none";
+    return where + " has " + path.substr(path.rfind('/') + 1) + " " + was + ", but the flags say " +
+           value.dump() + "; the model comes from that file, so leave its flags and --model out";
+  }
+  return where + " has another model than the flags say; leave the model's flags out";
+}
+
 void require(bool holds, const std::string& flag, double value, const std::string& right) {
   if (holds) return;
   char shown[32];
@@ -89,18 +123,14 @@ void require(bool holds, const std::string& flag, double value, const std::strin
 }  // namespace
 
 ModelConfig model_from_flags(const ModelFlags& flags) {
-  const ModelConfig config = apply(flags, find_preset(flags.model.empty() ? "cifar128" : flags.model).config);
+  const VitConfig preset = find_preset(flags.model.empty() ? "cifar128" : flags.model).config;
+  const ModelConfig config = apply(flags, new_model(preset));
   validate(config, "model");
   return config;
 }
 
 ModelConfig model_from_flags(const ModelFlags& flags, const DatasetInfo& data) {
-  VitConfig vit = find_preset(flags.model.empty() ? suitable_preset(data) : flags.model).config;
-  const int patch = flags.patch_size.value_or(vit.patch_size);
-  if (patch >= 1) vit.image_size = suitable_image_size(vit, data, patch);
-  vit.channels = data.channels;
-  vit.classes = static_cast<int>(data.classes.size());
-  const ModelConfig config = apply(flags, vit);
+  const ModelConfig config = apply(flags, new_model(preset_for(flags, data)));
   if (config.vit.classes != static_cast<int>(data.classes.size())) {
     throw UsageError("--classes " + std::to_string(config.vit.classes) + ": the data set has " +
                      std::to_string(data.classes.size()) + " classes; leave the flag out");
@@ -115,6 +145,26 @@ ModelConfig model_from_flags(const ModelFlags& flags, const DatasetInfo& data) {
   }
   validate(config, "model");
   return config;
+}
+
+ModelConfig model_from_flags(const ModelFlags& flags, const DatasetInfo& data, const ModelConfig& file,
+                             const std::string& where) {
+  ModelConfig start = file;
+  if (!flags.model.empty()) start.vit = preset_for(flags, data);
+  start.vit.dropout = file.vit.dropout;
+  start.vit.drop_path = file.vit.drop_path;
+  const ModelConfig config = apply(flags, start);
+  ModelConfig open = file;  // with what the weights leave open as the flags say
+  open.vit.dropout = config.vit.dropout;
+  open.vit.drop_path = config.vit.drop_path;
+  open.moe.super_class_weight = config.moe.super_class_weight;
+  if (config != open) throw UsageError(contradiction(open, config, where));
+  validate(config, "model");
+  return config;
+}
+
+MoeConfig mixture_from_flags(const ModelFlags& flags) {
+  return apply(flags, new_model({}).moe);
 }
 
 // Comparisons are written so that NaN fails.
@@ -140,11 +190,11 @@ void validate(const TrainOptions& o) {
   require(o.threads >= 0 && o.threads <= 1024, "threads", o.threads, "1 to 1024 (0: one per core)");
   require(o.max_steps >= 0, "max-steps", static_cast<double>(o.max_steps), "1 or more (0: never stop early)");
   require(o.save_every >= 0 && o.save_every <= kMost, "save-every", o.save_every, "seconds, 0 or more");
-  require(o.model.router_weight >= 0 && o.model.router_weight <= kMost, "router-weight",
-          o.model.router_weight, "0 or more");
+  const double router_weight = o.model.router_weight.value_or(0);
+  require(router_weight >= 0 && router_weight <= kMost, "router-weight", router_weight, "0 or more");
   if (o.resume && o.overwrite)
     throw UsageError("--resume and --overwrite contradict each other; give one of them");
-  if (!o.super_classes.empty() && o.model.router == "none") {
+  if (!o.super_classes.empty() && o.init.empty() && o.model.router.value_or("none") == "none") {
     throw UsageError("--super-classes " + o.super_classes + " needs a router: add --router image");
   }
 }

@@ -22,11 +22,12 @@ struct ModelFlags {
   std::optional<std::string> pool, positions, tokenizer, activation;
   std::optional<double> layer_scale, norm_eps, dropout, drop_path;
   std::optional<bool> fc_norm;
-  std::string router = "none";  // or "image"
-  int experts = 0;              // E; needed with a router (with `coarse` super-classes it may be left out)
-  int top_k = 1;
-  std::string moe_layers = "last:2";
-  double router_weight = 0.3;  // of the router's cross entropy
+  // Of the mixture; what is left out is MoeConfig's default, or that of the model that a run starts from.
+  std::optional<std::string> router;  // "none", or a name from moe/routers/table.h
+  std::optional<int> experts;         // E; needed with a router (unless super-classes say it)
+  std::optional<int> top_k;
+  std::optional<std::string> moe_layers;
+  std::optional<double> router_weight;  // of the router's cross entropy
 };
 
 /// The preset with the flags' changes. Throws UsageError for an unknown preset or value and for sizes that
@@ -34,6 +35,12 @@ struct ModelFlags {
 ModelConfig model_from_flags(const ModelFlags& flags);
 /// The same for a data set: image size, channels and classes follow it unless a flag says otherwise.
 ModelConfig model_from_flags(const ModelFlags& flags, const DatasetInfo& data);
+/// The model of a file, with those of the flags that its weights leave open: dropout, drop path, the weight
+/// of the router's loss. Throws UsageError "WHERE: ..." for a flag (or a preset) that contradicts the file.
+ModelConfig model_from_flags(const ModelFlags& flags, const DatasetInfo& data, const ModelConfig& file,
+                             const std::string& where);
+/// The mixture that the flags ask for. Throws UsageError for a value that is none.
+MoeConfig mixture_from_flags(const ModelFlags& flags);
 
 struct TrainOptions {
   std::string data;  // path or "synthetic"
@@ -41,6 +48,7 @@ struct TrainOptions {
   std::string labels = "fine";  // CIFAR-100: fine | coarse
   ModelFlags model;
   std::string super_classes;  // file of `vmoe superclass`, or "coarse"; empty: none
+  std::string init;           // model file whose weights the run starts from; empty: it draws them
   int64_t batch_size = 0;     // 0: suits the data, as for epochs
   int accumulate = 1;
   int epochs = 0;

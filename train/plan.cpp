@@ -5,48 +5,14 @@
 #include <cstdio>
 
 #include "moe/layers.h"
-#include "moe/super_classes_json.h"
 #include "tensor/kernels/kernels.h"
-#include "train/atomic_file.h"
+#include "train/division.h"
 #include "train/inference.h"
+#include "train/initial_model.h"
 
 namespace vmoe {
 
 namespace {
-
-constexpr size_t kMostSuperClassBytes = size_t{4} << 20;
-
-// The division that the router learns, and E where it was left open.
-SuperClasses super_classes_for(const TrainOptions& options, const DatasetInfo& data) {
-  const int experts = options.model.experts;
-  if (options.super_classes != "coarse") {
-    const SuperClasses division = super_classes_from_json(
-        read_file(options.super_classes, kMostSuperClassBytes), options.super_classes);
-    require_division_of(division, options.super_classes, data.classes, experts);
-    return division;
-  }
-  if (data.coarse_of_class.empty()) {
-    throw UsageError("--super-classes coarse: '" + data.path +
-                     "' has no coarse labels; make a division with 'vmoe superclass'");
-  }
-  const int coarse = static_cast<int>(data.coarse_classes.size());
-  if (experts != 0 && experts != coarse) {
-    throw UsageError("--experts " + std::to_string(experts) + ": with --super-classes coarse it must be " +
-                     std::to_string(coarse) + ", the number of coarse classes of '" + data.path + "'");
-  }
-  return super_classes_from_coarse(data.classes, data.coarse_of_class, data.coarse_classes);
-}
-
-// What an expert is for: its super-class's name, or the names of its classes.
-std::vector<std::string> expert_names(const SuperClasses& division) {
-  if (!division.names.empty()) return division.names;
-  std::vector<std::string> names(division.experts);
-  for (size_t i = 0; i < division.classes.size(); ++i) {
-    std::string& name = names[division.super_class[i]];
-    name += (name.empty() ? "" : ", ") + division.classes[i];
-  }
-  return names;
-}
 
 bool images_of_one_size(const DatasetInfo& data) {
   return data.min_width == data.max_width && data.min_height == data.max_height;
@@ -69,30 +35,35 @@ int64_t suitable_batch(int64_t images) {
   return std::clamp<int64_t>(images / 40 / 8 * 8, 16, 128);
 }
 
-ModelDescription describe_model(const TrainOptions& options, const Dataset& dataset, const Holdout& split,
-                                std::vector<std::string>& warnings) {
+ModelDescription describe_new_model(const TrainOptions& options, const Dataset& dataset,
+                                    const Holdout& split) {
   const DatasetInfo& data = dataset.info();
   ModelDescription d;
   ModelFlags flags = options.model;
   SuperClasses division;
   if (!options.super_classes.empty()) {
-    division = super_classes_for(options, data);
+    division = find_division(options.super_classes, data, flags.experts.value_or(0));
     flags.experts = division.experts;
-  } else if (flags.router != "none") {
-    if (flags.experts == 0)
-      throw UsageError("--router " + flags.router + " needs --experts E (or --super-classes)");
-    warnings.push_back("no --super-classes: the router learns from the classifier's loss alone");
+  } else if (flags.router.value_or("none") != "none" && !flags.experts) {
+    throw UsageError("--router " + *flags.router + " needs --experts E (or --super-classes)");
   }
   d.config = model_from_flags(flags, data);
-  if (division.experts > 0) {
-    d.config.moe.super_classes = division.super_class;
-    d.experts = expert_names(division);
-  }
+  if (division.experts > 0) give_division(d, division);
   d.classes = data.classes;
   d.preprocess.image_size = d.config.vit.image_size;
   d.preprocess.channels = d.config.vit.channels;
   d.preprocess.crop_fraction = images_of_one_size(data) ? 1 : 0.875;
   measure_mean_deviation(dataset, Split::train, split.train, d.preprocess);
+  return d;
+}
+
+ModelDescription describe_model(const TrainOptions& options, const Dataset& dataset, const Holdout& split,
+                                std::vector<std::string>& warnings) {
+  ModelDescription d = options.init.empty() ? describe_new_model(options, dataset, split)
+                                            : describe_initial_model(options, dataset.info(), warnings);
+  if (!d.config.moe.is_dense() && d.config.moe.super_classes.empty()) {
+    warnings.push_back("no --super-classes: the router learns from the classifier's loss alone");
+  }
   d.holdout = options.holdout;
   d.holdout_seed = kSplitSeed;
   validate(d.config, "model");
@@ -133,6 +104,7 @@ nlohmann::ordered_json settings_of(const TrainOptions& options, const RunPlan& p
   }
   if (plan.augment.random_erasing > 0) json["random-erasing"] = plan.augment.random_erasing;
   json["seed"] = options.seed;
+  if (!options.init.empty()) json["init"] = fingerprint_of(options.init);
   // Not "auto", which is something else on another machine.
   json["isa"] = kernels().name;
   json["precision"] = name_of(plan.step.precision);
@@ -193,9 +165,10 @@ std::string RunPlan::summary() const {
   std::snprintf(model, sizeof model, "%.2f M parameters (%.2f M active), %.1f MFLOP an image",
                 static_cast<double>(size.params) / 1e6, static_cast<double>(size.active_params) / 1e6,
                 static_cast<double>(size.flops) / 1e6);
+  const std::string start = settings.contains("init") ? ", trained before" : "";
   return dataset->info().format + ", " + std::to_string(split.train.size()) + " training and " +
          std::to_string(split.holdout.size()) + " hold-out images, " +
-         std::to_string(description.classes.size()) + " classes; " + model + "; " + std::to_string(epochs) +
+         std::to_string(description.classes.size()) + " classes; " + model + start + "; " + std::to_string(epochs) +
          " epochs of " + std::to_string(steps_per_epoch) + " steps of " + std::to_string(step.batch_size) +
          " images, " + std::to_string(step.threads) + " threads" +
          (step.precision == Precision::fp32 ? "" : std::string(", ") + name_of(step.precision));

@@ -58,6 +58,17 @@ FileHandle lock_folder(const fs::path& folder) {
 }
 
 // Makes the folder, or clears a run out of it, or refuses.
+// A run replaces its own files, and with --overwrite begins with that.
+void require_init_elsewhere(const TrainOptions& options) {
+  std::error_code ignored;
+  if (options.init.empty() ||
+      !fs::equivalent(fs::absolute(options.init).parent_path(), options.output, ignored))
+    return;
+  throw UsageError("--init " + options.init +
+                   ": lies in the folder of --output, whose files the run replaces; "
+                   "give another --output");
+}
+
 RunFolder open_folder(const TrainOptions& options) {
   RunFolder run(options.output);
   std::error_code error;
@@ -143,6 +154,11 @@ void require_same_settings(const nlohmann::ordered_json& now, nlohmann::ordered_
                      ", but it is not set now; only --threads, --max-steps and --save-every may differ");
   }
   throw UsageError("--resume: the run was made with settings that this program does not know");
+  for (const auto& [path, value] : before.items()) {
+    if (after.contains(path)) continue;
+    throw UsageError("--resume: the run has " + path.substr(1) + " " + value.dump() +
+                     ", which must be given again");
+  }
 }
 
 // One run in one folder.
@@ -167,7 +183,11 @@ class Run {
 
  private:
   ParameterStore& start_weights() {
-    model_.initialise(options_.seed);
+    if (options_.init.empty()) {
+      model_.initialise(options_.seed);
+    } else {
+      load_weights(options_.init, model_.parameters());
+    }
     return model_.parameters();
   }
   void restore();
@@ -433,3 +453,4 @@ RunSummary train(const TrainOptions& options, const RunListener& listener) {
 }
 
 }  // namespace vmoe
+  require_init_elsewhere(decided);

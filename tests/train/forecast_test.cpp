@@ -80,7 +80,7 @@ TEST_CASE("the memory of a run is foreseen within a tenth, in bf16 where it can 
   for (TrainOptions options : runs) {
     CAPTURE(options.precision);
     options.threads = 1;  // of two, one may happen to run all lanes, and the other touch nothing
-    CAPTURE(options.model.router);
+    CAPTURE(options.model.router.value_or("none"));
     const RunPlan plan = plan_run(options);
     const RunMemory memory = memory_of(plan, calibrate(plan, 0));
     const size_t foreseen = memory.total() - memory.program - memory.data - memory.mapped;
