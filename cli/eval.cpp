@@ -10,6 +10,7 @@
 #include "tensor/kernels/narrow.h"
 #include "train/atomic_file.h"
 #include "train/evaluate.h"
+#include "train/routing_report.h"
 
 namespace vmoe {
 namespace {
@@ -59,9 +60,10 @@ Json to_json(const Figures& figures, const EvalOptions& options) {
                     {"images_per_second", static_cast<double>(e.n) / figures.fp32->seconds}};
     json["top1_difference"] = e.top1 - figures.fp32->top1;
   }
-  if (!e.expert_load.empty()) {
+  if (e.routing.experts() > 0) {
     json["router_accuracy"] = e.router_accuracy;
-    json["expert_load"] = e.expert_load;
+    json["expert_load"] = e.routing.sums().kept;
+    json["routing"] = routing_record(e.routing);
   }
   return json;
 }
@@ -86,20 +88,12 @@ void print(std::ostream& out, const Figures& figures, const ModelDescription& mo
       << ", loss " << fixed(e.loss, 4) << ", " << fixed(static_cast<double>(e.n) / e.seconds, 0)
       << " img/s\n";
   if (figures.fp32) print_difference(out, figures);
-  if (e.expert_load.empty()) return;
+  if (e.routing.experts() == 0) return;
   if (!model.experts.empty()) out << "router finds the super-class of " << percent(e.router_accuracy) << "\n";
-  for (size_t i = 0; i < e.expert_load.size(); ++i) {
-    out << "  expert " << i << ": " << e.expert_load[i] << " images"
-        << (model.experts.empty() ? "" : "  (" + model.experts[i] + ")") << '\n';
+  for (int i = 0; i < e.routing.experts(); ++i) {
+    out << "  expert " << i << ": " << e.routing.units_of(i) << " images, " << percent(e.routing.load(i), 1)
+        << (model.experts.empty() ? "" : "  (" + model.experts[static_cast<size_t>(i)] + ")") << '\n';
   }
-}
-
-/// A field of RFC 4180.
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + '"';
 }
 
 /// Rows are true classes, columns predictions.

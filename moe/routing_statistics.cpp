@@ -25,54 +25,64 @@ double of_log(double entropy, int experts) {
 }  // namespace
 
 void RoutingStatistics::clear() {
-  units_ = dropped_ = assignments_ = 0;
-  entropy_ = margin_ = 0;
-  std::fill(kept_.begin(), kept_.end(), 0);
-  std::fill(probability_.begin(), probability_.end(), 0);
+  sums_.units = sums_.dropped = sums_.assignments = 0;
+  sums_.entropy = sums_.margin = sums_.gate = 0;
+  std::fill(sums_.kept.begin(), sums_.kept.end(), 0);
+  std::fill(sums_.probability.begin(), sums_.probability.end(), 0);
 }
 
 void RoutingStatistics::add(const Tape& tape, const Routing& routing) {
-  units_ += routing.units;
-  dropped_ += routing.dropped.count();
-  assignments_ += routing.unit.count();
-  for (int e = 0; e < experts(); ++e) kept_[e] += routing.first[e + 1] - routing.first[e];
+  sums_.units += routing.units;
+  sums_.dropped += routing.dropped.count();
+  sums_.assignments += routing.unit.count();
+  for (int e = 0; e < experts(); ++e) sums_.kept[e] += routing.first[e + 1] - routing.first[e];
+  for (const double gate : tape.value(routing.gate)) sums_.gate += gate;
   const Tensor probabilities = tape.value(routing.probabilities);
   for (int t = 0; t < routing.units; ++t) {
     double largest = 0, second = 0;
     const Tensor row = probabilities.row(t);
     for (int e = 0; e < experts(); ++e) {
       const double p = row[e];
-      probability_[e] += p;
-      entropy_ += surprise(p);
+      sums_.probability[e] += p;
+      sums_.entropy += surprise(p);
       second = std::max(second, std::min(largest, p));
       largest = std::max(largest, p);
     }
-    margin_ += largest - second;
+    sums_.margin += largest - second;
   }
 }
 
 void RoutingStatistics::add(const RoutingStatistics& other) {
-  units_ += other.units_;
-  dropped_ += other.dropped_;
-  assignments_ += other.assignments_;
-  entropy_ += other.entropy_;
-  margin_ += other.margin_;
+  sums_.units += other.sums_.units;
+  sums_.dropped += other.sums_.dropped;
+  sums_.assignments += other.sums_.assignments;
+  sums_.entropy += other.sums_.entropy;
+  sums_.margin += other.sums_.margin;
+  sums_.gate += other.sums_.gate;
   for (int e = 0; e < experts(); ++e) {
-    kept_[e] += other.kept_[e];
-    probability_[e] += other.probability_[e];
+    sums_.kept[e] += other.sums_.kept[e];
+    sums_.probability[e] += other.sums_.probability[e];
   }
 }
 
+std::vector<int> RoutingStatistics::idle_experts() const {
+  std::vector<int> idle;
+  for (int e = 0; e < experts(); ++e) {
+    if (sums_.kept[e] == 0) idle.push_back(e);
+  }
+  return idle;
+}
+
 double RoutingStatistics::load(int e) const {
-  return ratio(static_cast<double>(kept_[e]), assignments_);
+  return ratio(static_cast<double>(sums_.kept[e]), sums_.assignments);
 }
 
 double RoutingStatistics::importance(int e) const {
-  return ratio(probability_[e], units_);
+  return ratio(sums_.probability[e], sums_.units);
 }
 
 double RoutingStatistics::cv2_load() const {
-  if (assignments_ == 0) return 0;
+  if (sums_.assignments == 0) return 0;
   // The mean load is 1/E.
   double sum = 0;
   for (int e = 0; e < experts(); ++e) {
@@ -83,8 +93,9 @@ double RoutingStatistics::cv2_load() const {
 }
 
 double RoutingStatistics::max_violation() const {
-  const int64_t largest = *std::max_element(kept_.begin(), kept_.end());
-  return assignments_ == 0 ? 0 : ratio(static_cast<double>(largest) * experts(), assignments_) - 1;
+  if (sums_.assignments == 0) return 0;
+  const int64_t largest = *std::max_element(sums_.kept.begin(), sums_.kept.end());
+  return ratio(static_cast<double>(largest) * experts(), sums_.assignments) - 1;
 }
 
 double RoutingStatistics::load_entropy() const {
@@ -94,26 +105,38 @@ double RoutingStatistics::load_entropy() const {
 }
 
 double RoutingStatistics::dead_experts() const {
-  if (units_ == 0) return 0;
-  return ratio(static_cast<double>(std::count(kept_.begin(), kept_.end(), 0)), experts());
+  if (sums_.units == 0) return 0;
+  return ratio(static_cast<double>(std::count(sums_.kept.begin(), sums_.kept.end(), 0)), experts());
 }
 
 double RoutingStatistics::entropy() const {
-  return of_log(ratio(entropy_, units_), experts());
+  return of_log(ratio(sums_.entropy, sums_.units), experts());
+}
+
+double RoutingStatistics::importance_entropy() const {
+  double entropy = 0;
+  for (int e = 0; e < experts(); ++e) entropy += surprise(importance(e));
+  return entropy;
+}
+
+double RoutingStatistics::mean_entropy() const {
+  return of_log(importance_entropy(), experts());
+}
+
+double RoutingStatistics::gate() const {
+  return ratio(sums_.gate, sums_.assignments);
 }
 
 double RoutingStatistics::mutual_information() const {
-  double entropy = 0;
-  for (int e = 0; e < experts(); ++e) entropy += surprise(importance(e));
-  return entropy - ratio(entropy_, units_);
+  return importance_entropy() - ratio(sums_.entropy, sums_.units);
 }
 
 double RoutingStatistics::margin() const {
-  return ratio(margin_, units_);
+  return ratio(sums_.margin, sums_.units);
 }
 
 double RoutingStatistics::dropped_units() const {
-  return ratio(static_cast<double>(dropped_), units_);
+  return ratio(static_cast<double>(sums_.dropped), sums_.units);
 }
 
 }  // namespace vmoe

@@ -45,10 +45,10 @@ void count_image(Evaluation& e, Confusion confusion, const real* logits, int lab
   }
 }
 
-// Adds the router's choices: load by expert, and hits of the super-class.
+// Adds the router's choices, and hits of the super-class.
 void count_routing(Evaluation& e, const Tape& tape, const Routing& routing,
                    const std::vector<int>& super_classes, const int* labels) {
-  for (const int expert : routing.expert) e.expert_load[expert] += 1;
+  e.routing.add(tape, routing);
   if (super_classes.empty()) return;
   const Tensor logits = tape.value(routing.logits);
   for (int64_t i = 0; i < logits.dim(0); ++i) {
@@ -69,7 +69,7 @@ Evaluation evaluate(const Model& model, Inference& inference, const EvaluationIm
   if (e.n == 0) throw InputError("there is no image to evaluate on");
   e.classes = vit.classes;
   if (confusion != Confusion::none) e.confusion.assign(static_cast<size_t>(vit.classes) * vit.classes, 0);
-  if (!moe.is_dense()) e.expert_load.assign(moe.experts, 0);
+  if (!moe.is_dense()) e.routing = RoutingStatistics(moe.experts);
 
   struct Chunk {
     Model::Output output;

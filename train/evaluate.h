@@ -6,6 +6,7 @@
 
 #include "data/batch.h"
 #include "moe/model.h"
+#include "moe/routing_statistics.h"
 #include "train/inference.h"
 
 namespace vmoe {
@@ -16,11 +17,11 @@ enum class Confusion { none, hard, soft };
 
 struct Evaluation {
   int64_t n = 0;
-  double top1 = 0, top5 = 0;         // shares of n, 0 to 1 (ties: the lower class index ranks first)
-  double loss = 0;                   // mean cross entropy in nats, without label smoothing
-  double router_accuracy = 0;        // share of images whose best expert is their super-class; 0 without
-  std::vector<double> confusion;     // [N, N] if asked for: row true class, column prediction
-  std::vector<int64_t> expert_load;  // images per expert; empty without a router
+  double top1 = 0, top5 = 0;      // shares of n, 0 to 1 (ties: the lower class index ranks first)
+  double loss = 0;                // mean cross entropy in nats, without label smoothing
+  double router_accuracy = 0;     // share of images whose best expert is their super-class; 0 without
+  std::vector<double> confusion;  // [N, N] if asked for: row true class, column prediction
+  RoutingStatistics routing;      // who went where; of no expert for a dense model
   double seconds = 0;
   int classes = 0;
 };

@@ -17,6 +17,7 @@
 #include "train/memory.h"
 #include "train/metrics.h"
 #include "train/plan.h"
+#include "train/routing_report.h"
 #include "train/run_state.h"
 
 namespace vmoe {
@@ -57,7 +58,6 @@ FileHandle lock_folder(const fs::path& folder) {
   return handle;
 }
 
-// Makes the folder, or clears a run out of it, or refuses.
 // A run replaces its own files, and with --overwrite begins with that.
 void require_init_elsewhere(const TrainOptions& options) {
   std::error_code ignored;
@@ -69,6 +69,7 @@ void require_init_elsewhere(const TrainOptions& options) {
                    "give another --output");
 }
 
+// Makes the folder, or clears a run out of it, or refuses.
 RunFolder open_folder(const TrainOptions& options) {
   RunFolder run(options.output);
   std::error_code error;
@@ -151,14 +152,9 @@ void require_same_settings(const nlohmann::ordered_json& now, nlohmann::ordered_
   for (const auto& [path, value] : before.items()) {
     if (after.contains(path)) continue;
     throw UsageError("--resume: the run has " + path.substr(1) + " " + value.dump() +
-                     ", but it is not set now; only --threads, --max-steps and --save-every may differ");
-  }
-  throw UsageError("--resume: the run was made with settings that this program does not know");
-  for (const auto& [path, value] : before.items()) {
-    if (after.contains(path)) continue;
-    throw UsageError("--resume: the run has " + path.substr(1) + " " + value.dump() +
                      ", which must be given again");
   }
+  throw UsageError("--resume: the run was made with settings that this program does not know");
 }
 
 // One run in one folder.
@@ -175,7 +171,8 @@ class Run {
                  options.seed),
         step_(model_, optimizer_, plan_.step, batches_.scratch_bytes()),
         inference_(model_, plan_.step.threads),
-        holdout_(*plan_.dataset, Split::train, plan_.split.holdout, plan_.description.preprocess) {
+        holdout_(*plan_.dataset, Split::train, plan_.split.holdout, plan_.description.preprocess),
+        routing_watch_(plan_.description.config.moe, expected_load()) {
     restore();
   }
 
@@ -190,12 +187,14 @@ class Run {
     }
     return model_.parameters();
   }
+  double expected_load() const;
   void restore();
   int64_t epoch() const { return state_.step / plan_.steps_per_epoch; }  // whole ones done
   bool finished() const { return state_.step >= plan_.total_steps(); }
   bool stop_early() const { return options_.max_steps > 0 && state_.step >= options_.max_steps; }
   void run_step();
   void end_epoch();
+  void log_routing(Record& record);
   Evaluation evaluate_holdout();
   void save();
   void log_step(const StepFigures& figures, double seconds);
@@ -212,6 +211,7 @@ class Run {
   TrainingStep step_;
   Inference inference_;
   EvaluationImages holdout_;
+  RoutingWatch routing_watch_;
   RunState state_;
   std::unique_ptr<JsonLines> metrics_;
   std::unique_ptr<CsvFile> table_;
@@ -223,9 +223,16 @@ class Run {
   int64_t epoch_first_step_ = 0;  // first step of the epoch at work that this call made
 };
 
+double Run::expected_load() const {
+  std::vector<int> labels;
+  for (const int64_t i : plan_.split.train) labels.push_back(plan_.dataset->label(Split::train, i));
+  return expected_load_entropy(plan_.description.config.moe, labels);
+}
+
 void Run::restore() {
   const bool resume = options_.resume && file_exists(folder_.state);
   uint64_t keep_metrics = 0, keep_table = 0;
+  state_.routing = RoutingStatistics(step_.routing().experts());
   if (resume) {
     require_same_settings(plan_.settings, read_run_settings(folder_.state));
     state_ = load_run_state(folder_.state, model_, optimizer_);
@@ -301,6 +308,7 @@ void Run::run_step() {
   state_.loss_sum += figures.loss;
   state_.correct += figures.correct;
   state_.router_correct += figures.router_correct;
+  state_.routing.add(step_.routing());
   log_step(figures, seconds);
 }
 
@@ -318,6 +326,12 @@ void Run::log_step(const StepFigures& figures, double seconds) {
     if (!plan_.description.config.moe.super_classes.empty()) {
       record["router_loss"] = figures.router_loss;
       record["router_accuracy"] = static_cast<double>(figures.router_correct) / batch;
+    }
+    if (const RoutingStatistics& routing = step_.routing(); routing.experts() > 0) {
+      record["load_entropy"] = routing.load_entropy();
+      record["router_entropy"] = routing.entropy();
+      record["gate"] = routing.gate();
+      record["idle_experts"] = routing.idle_experts().size();
     }
     record["gradient_norm"] = figures.gradient_norm;
     record["images_per_second"] = batch / seconds;
@@ -395,6 +409,7 @@ void Run::end_epoch() {
   record["lr"] = plan_.schedule.at(state_.step - 1);
   record["train_loss"] = progress.loss;
   record["train_accuracy"] = progress.accuracy;
+  log_routing(record);
   if (holdout_.size() > 0) {
     const Evaluation e = evaluate_holdout();
     progress.holdout_accuracy = record["holdout_accuracy"] = e.top1;
@@ -403,6 +418,7 @@ void Run::end_epoch() {
     if (!plan_.description.config.moe.super_classes.empty()) {
       progress.router_accuracy = record["router_accuracy"] = e.router_accuracy;
     }
+    if (e.routing.experts() > 0) record["holdout_routing"] = routing_record(e.routing);
     // Ties go to the lower loss, then to the earlier epoch.
     if (state_.best_epoch == 0 || e.top1 > state_.best_accuracy ||
         (e.top1 == state_.best_accuracy && e.loss < state_.best_loss)) {
@@ -420,7 +436,23 @@ void Run::end_epoch() {
   report(progress);
   state_.loss_sum = 0;
   state_.correct = state_.router_correct = 0;
+  state_.routing.clear();
   save();
+}
+
+// What the router did with the training images of the epoch. On the screen only what is new and wrong.
+void Run::log_routing(Record& record) {
+  if (state_.routing.experts() == 0) return;
+  const int number = static_cast<int>(epoch());
+  if (!plan_.description.config.moe.super_classes.empty()) {
+    record["train_router_accuracy"] = static_cast<double>(state_.router_correct) /
+                                      static_cast<double>(plan_.steps_per_epoch * plan_.step.batch_size);
+  }
+  record["train_routing"] = routing_record(state_.routing);
+  const std::string problem = routing_watch_.problem(state_.routing, number);
+  if (!problem.empty()) record["routing_problem"] = problem;
+  const std::string news = routing_watch_.news(state_.routing, number);
+  if (!news.empty()) listener_.warn(news);
 }
 
 // The weights to deploy are judged: with an average, it changes places with the raw weights for the time.
@@ -449,8 +481,8 @@ void Run::save() {
 RunSummary train(const TrainOptions& options, const RunListener& listener) {
   TrainOptions decided = options;
   if (decided.output.empty()) decided.output = "runs/" + fs::path(options.data).filename().string();
+  require_init_elsewhere(decided);
   return Run(decided, listener).go();
 }
 
 }  // namespace vmoe
-  require_init_elsewhere(decided);

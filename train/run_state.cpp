@@ -1,5 +1,6 @@
 #include "train/run_state.h"
 
+#include <algorithm>
 #include <type_traits>
 #include <vector>
 
@@ -29,15 +30,23 @@ std::vector<StateBlock> blocks_of(Model& model, Optimizer& optimizer) {
   return blocks;
 }
 
+ordered_json to_json(const RoutingStatistics::Sums& s) {
+  return {{"units", s.units},     {"dropped", s.dropped},        {"assignments", s.assignments},
+          {"entropy", s.entropy}, {"margin", s.margin},          {"gate", s.gate},
+          {"kept", s.kept},       {"probability", s.probability}};
+}
+
 ordered_json to_json(const RunState& s) {
-  return {{"step", s.step},
-          {"best_epoch", s.best_epoch},
-          {"best_accuracy", s.best_accuracy},
-          {"best_loss", s.best_loss},
-          {"loss_sum", s.loss_sum},
-          {"correct", s.correct},
-          {"router_correct", s.router_correct},
-          {"last_loss", s.last_loss}};
+  ordered_json json = {{"step", s.step},
+                       {"best_epoch", s.best_epoch},
+                       {"best_accuracy", s.best_accuracy},
+                       {"best_loss", s.best_loss},
+                       {"loss_sum", s.loss_sum},
+                       {"correct", s.correct},
+                       {"router_correct", s.router_correct},
+                       {"last_loss", s.last_loss}};
+  if (s.routing.experts() > 0) json["routing"] = to_json(s.routing.sums());
+  return json;
 }
 
 // A number under `key`: a whole one where T is.
@@ -49,7 +58,30 @@ T number(const ordered_json& json, const char* key, const std::string& where) {
   return json[key].get<T>();
 }
 
-RunState state_from_json(const ordered_json& json, const std::string& where) {
+// An earlier program wrote none: the epoch at work then counts from here.
+RoutingStatistics routing_from_json(const ordered_json& state, int experts, const std::string& where) {
+  if (experts == 0 || !state.contains("routing")) return RoutingStatistics(experts);
+  const ordered_json& json = state["routing"];
+  if (!json.is_object()) throw InputError(where + ": 'routing' must be an object");
+  RoutingStatistics::Sums s;
+  s.units = number<int64_t>(json, "units", where);
+  s.dropped = number<int64_t>(json, "dropped", where);
+  s.assignments = number<int64_t>(json, "assignments", where);
+  s.entropy = number<double>(json, "entropy", where);
+  s.margin = number<double>(json, "margin", where);
+  s.gate = number<double>(json, "gate", where);
+  for (const char* key : {"kept", "probability"}) {
+    const bool fits =
+        json.contains(key) && json[key].is_array() && json[key].size() == static_cast<size_t>(experts) &&
+        std::all_of(json[key].begin(), json[key].end(), [](const auto& n) { return n.is_number(); });
+    if (!fits) throw InputError(where + ": '" + key + "' must be a number for each of the experts");
+  }
+  s.kept = json["kept"].get<std::vector<int64_t>>();
+  s.probability = json["probability"].get<std::vector<double>>();
+  return RoutingStatistics(std::move(s));
+}
+
+RunState state_from_json(const ordered_json& json, int experts, const std::string& where) {
   RunState s;
   s.step = number<int64_t>(json, "step", where);
   s.best_epoch = number<int>(json, "best_epoch", where);
@@ -58,6 +90,7 @@ RunState state_from_json(const ordered_json& json, const std::string& where) {
   s.loss_sum = number<double>(json, "loss_sum", where);
   s.correct = number<int64_t>(json, "correct", where);
   s.router_correct = number<int64_t>(json, "router_correct", where);
+  s.routing = routing_from_json(json, experts, where);
   s.last_loss = number<double>(json, "last_loss", where);
   if (s.step < 0) throw InputError(where + ": 'step' must be 0 or more");
   return s;
@@ -98,7 +131,9 @@ ordered_json read_run_settings(const std::string& path) {
 
 RunState load_run_state(const std::string& path, Model& model, Optimizer& optimizer) {
   const SafetensorsFile file = SafetensorsFile::open(path);
-  const RunState state = state_from_json(read_entry(file)["state"], "'" + path + "'");
+  const MoeConfig& moe = model.config().moe;
+  const RunState state =
+      state_from_json(read_entry(file)["state"], moe.is_dense() ? 0 : moe.experts, "'" + path + "'");
   const auto blocks = blocks_of(model, optimizer);
   for (const StateBlock& block : blocks) {
     for (const Parameter& parameter : model.parameters().all()) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "moe/model.h"
+#include "moe/routing_statistics.h"
 #include "train/optimizer.h"
 
 namespace vmoe {
@@ -19,7 +20,8 @@ struct RunState {
   // Sums over the steps of the epoch at work, for its figures.
   double loss_sum = 0;
   int64_t correct = 0, router_correct = 0;
-  double last_loss = 0;  // mean of the last whole epoch
+  RoutingStatistics routing;  // of no expert for a dense model
+  double last_loss = 0;       // mean of the last whole epoch
 
   bool operator==(const RunState&) const = default;
 };

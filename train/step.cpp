@@ -63,15 +63,24 @@ class Pieces {
 
 // What one thread needs to run a lane.
 struct TrainingStep::Worker {
-  Worker(const ParameterStore& store, const PackedWeights& packed, int touched)
-      : gradients(store, touched), tape(arena, store, packed, gradients) {}
+  Worker(const ParameterStore& store, const PackedWeights& packed, int touched, int experts)
+      : gradients(store, touched), tape(arena, store, packed, gradients), routing(experts) {}
 
   Arena arena;
   Gradients gradients;
   Tape tape;
   ImageScratch scratch;
-  StepFigures figures;  // of the lane at work
+  StepFigures figures;  // of the lane at work, as is the next
+  RoutingStatistics routing;
 };
+
+namespace {
+
+int experts_of(const Model& model) {
+  return model.config().moe.is_dense() ? 0 : model.config().moe.experts;
+}
+
+}  // namespace
 
 int touched_experts(const LanePlan& plan, const MoeConfig& moe) {
   const int64_t images = 2 * ((plan.images + 2 * plan.lanes - 1) / (2 * plan.lanes));  // of the largest lane
@@ -83,13 +92,14 @@ TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig&
       optimizer_(optimizer),
       config_(config),
       plan_(plan_lanes(config.batch_size / config.accumulate, config.lanes, model.config().vit.tokens())),
-      packed_(model.parameters(), kernels(), true, training_weights(model, config.precision)) {
+      packed_(model.parameters(), kernels(), true, training_weights(model, config.precision)),
+      routing_(experts_of(model)) {
   gradient_ = memory_.allocate<real>(model.parameters().size());
   squares_.resize(optimizer.pieces());
   const int threads = std::clamp(config.threads, 1, plan_.lanes);
   const int touched = touched_experts(plan_, model.config().moe);
   for (int i = 0; i < threads; ++i) {
-    workers_.push_back(std::make_unique<Worker>(model.parameters(), packed_, touched));
+    workers_.push_back(std::make_unique<Worker>(model.parameters(), packed_, touched, experts_of(model)));
     workers_.back()->scratch.reserve(std::min(scratch_bytes, ImageScratch::kOwnBytes));
   }
 }
@@ -128,6 +138,7 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
   Pieces packing, clearing, measuring, updating;
   Meeting meeting;
   StepFigures total;
+  routing_.clear();
   bool finite = true;
   const auto work = [&] {
     flush_denormals();
@@ -141,6 +152,7 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
               [&](int) {
                 worker.gradients.add_to(gradient_);
                 total += worker.figures;
+                routing_.add(worker.routing);
               });
     meeting.wait_for_all(omp_get_num_threads());
     if (!lanes.failed()) {
@@ -179,6 +191,7 @@ void TrainingStep::run_lane(Worker& worker, const FillBatch& fill, uint32_t epoc
   const int64_t last = plan_.first(lane % plan_.lanes + 1);
   worker.gradients.clear();
   worker.figures = {};
+  worker.routing.clear();
   for (int64_t first = plan_.first(lane % plan_.lanes); first < last; first += plan_.chunk) {
     run_chunk(worker, fill, epoch, part + first,
               static_cast<int>(std::min<int64_t>(plan_.chunk, last - first)));
@@ -214,6 +227,7 @@ void TrainingStep::run_chunk(Worker& worker, const FillBatch& fill, uint32_t epo
     figures.router_correct = count_hits(tape.value(output.router_logits), labels);
   }
   worker.figures += figures;
+  if (output.routing) worker.routing.add(tape, *output.routing);
 }
 
 }  // namespace vmoe

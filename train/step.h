@@ -11,6 +11,7 @@
 #include "data/image.h"
 #include "moe/loss.h"
 #include "moe/model.h"
+#include "moe/routing_statistics.h"
 #include "tensor/kernels/narrow.h"
 #include "tensor/lanes.h"
 #include "train/optimizer.h"
@@ -59,6 +60,8 @@ class TrainingStep {
   /// untouched).
   StepFigures run(const FillBatch& fill, uint32_t epoch, int64_t position, int64_t step, double lr);
 
+  /// What the router decided in the last step, summed in lane order; of no expert for a dense model.
+  const RoutingStatistics& routing() const { return routing_; }
   const LanePlan& plan() const { return plan_; }
   /// Threads that run lanes: at most one a lane.
   int threads() const { return static_cast<int>(workers_.size()); }
@@ -80,6 +83,7 @@ class TrainingStep {
   Arena memory_;
   real* gradient_;               // of the batch, laid out like the store
   std::vector<double> squares_;  // by optimiser piece
+  RoutingStatistics routing_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -190,6 +190,11 @@ TEST_CASE("statistics of a case worked by hand") {
   CHECK(std::abs(s.mutual_information() - (entropy(importance) - mean_entropy)) <= 1e-6);
   CHECK(std::abs(s.margin() - (.761594 + .244918 + .099668) / 3) <= 1e-6);
   CHECK(s.dropped_units() == 0);
+  CHECK(s.units_of(0) == 2);
+  CHECK(s.idle_experts().empty());
+  CHECK(std::abs(s.mean_entropy() - entropy(importance) / std::log(2)) <= 1e-6);
+  CHECK(std::abs(s.gate() - (.880797 + .622459 + .549834) / 3) <= 1e-6);
+  CHECK(RoutingStatistics(s.sums()) == s);
 }
 
 TEST_CASE("statistics of parts add up to those of the whole") {
@@ -200,6 +205,8 @@ TEST_CASE("statistics of parts add up to those of the whole") {
   rest.add(tail.tape, tail.route({}));
   first.add(rest);
   CHECK(first.units() == all.units());
+  CHECK(first.units_of(1) == all.units_of(1));
+  CHECK(std::abs(first.gate() - all.gate()) <= 1e-12);
   CHECK(first.load(1) == all.load(1));
   CHECK(std::abs(first.entropy() - all.entropy()) <= 1e-12);
   CHECK(std::abs(first.margin() - all.margin()) <= 1e-12);
@@ -207,6 +214,7 @@ TEST_CASE("statistics of parts add up to those of the whole") {
   CHECK(first.units() == 0);
   CHECK(first.load(0) == 0);
   CHECK(first.entropy() == 0);
+  CHECK(first.gate() == 0);
   CHECK(first.max_violation() == 0);
 }
 
@@ -218,6 +226,8 @@ TEST_CASE("a collapsed router is told by its statistics") {
   CHECK(s.cv2_load() == doctest::Approx(2));
   CHECK(s.load_entropy() == 0);
   CHECK(s.dead_experts() == doctest::Approx(2.0 / 3));
+  CHECK(s.idle_experts() == std::vector<int>{1, 2});
+  CHECK(s.gate() == doctest::Approx(1));
   CHECK(s.mutual_information() == doctest::Approx(0));
 }
 

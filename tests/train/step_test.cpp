@@ -87,6 +87,23 @@ TEST_CASE("a step gives the same bytes for 1, 2, 3, 4 and 8 threads") {
   }
 }
 
+TEST_CASE("a step counts every image of its batch once, the same for any number of threads") {
+  const auto routing = [](int threads, bool experts) {
+    Model model(small_model(experts));
+    model.initialise(3);
+    Optimizer optimizer(model.parameters(), {});
+    TrainingStep step(model, optimizer, {.batch_size = 26, .accumulate = 2, .lanes = 4, .threads = threads});
+    const RandomBatch batch(model.config().vit, 26);
+    for (int i = 0; i < 2; ++i) step.run(from(batch), 0, 0, i + 1, 1e-3);
+    return step.routing();
+  };
+  const RoutingStatistics one = routing(1, true);
+  CHECK(one.units() == 26);
+  CHECK(one.sums().assignments == 2 * 26);
+  for (const int threads : {2, 3, 4}) CHECK(routing(threads, true) == one);
+  CHECK(routing(1, false) == RoutingStatistics());
+}
+
 TEST_CASE("other lanes change the order of sums, but only that") {
   double a = 0, b = 0;
   const auto eight = train_three(small_model(false), {.batch_size = 24, .lanes = 8}, &a);
