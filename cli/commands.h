@@ -14,6 +14,7 @@ ExitCode eval_command(Arguments arguments, Streams& streams);
 ExitCode predict_command(Arguments arguments, Streams& streams);
 ExitCode superclass_command(Arguments arguments, Streams& streams);
 ExitCode upcycle_command(Arguments arguments, Streams& streams);
+ExitCode routes_command(Arguments arguments, Streams& streams);
 ExitCode info_command(Arguments arguments, Streams& streams);
 ExitCode data_command(Arguments arguments, Streams& streams);
 ExitCode bench_command(Arguments arguments, Streams& streams);

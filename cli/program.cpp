@@ -25,6 +25,7 @@ constexpr Command kCommands[] = {
     {"predict", "say what is on pictures", predict_command},
     {"superclass", "divide classes among experts by what a baseline confuses", superclass_command},
     {"upcycle", "make a mixture of experts from a trained dense model", upcycle_command},
+    {"routes", "say which images go to which expert", routes_command},
     {"info", "parameters, FLOPs and layers of a model; how this program was built", info_command},
     {"data", "say what a data set holds and which files are broken", data_command},
     {"bench", "measure the speed of training and inference", bench_command},
