@@ -107,7 +107,7 @@ TEST_CASE("a run starts from the weights of --init, whose model it takes over") 
   // A learning rate that moves no bit of a weight: float has 24.
   succeed(u.train(run, {"--lr", "1e-30", "--min-lr", "0", "--weight-decay", "0"}));
   const Json config = Json::parse(bytes_of(run + "/config.json"));
-  CHECK(config["init"].is_string());
+  CHECK(config.contains("init"));
   const vmoe::LoadedModel start = vmoe::load_model(u.start),
                           end = vmoe::load_model(run + "/last.safetensors");
   CHECK(end.description.config == start.description.config);
