@@ -32,14 +32,13 @@ void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default
   flags.add("dropout", model.dropout, between(0, 0.99), "");
   flags.add("drop-path", model.drop_path, between(0, 0.99), "");
 
-  flags.group("Mixture of experts");
+  flags.group("Mixture of experts", "E MLPs in place of one; the K best for an image, weighted by gates");
   std::vector<std::string> names = {"none"};
   for (const Router& router : routers()) names.push_back(router.name);
-  flags.choice("router", model.router, names, "who sends what to which expert; image: whole images");
-  flags.add("experts", model.experts, at_least(1), "experts E in each of these layers",
-            "that of --super-classes");
-  flags.add("top-k", model.top_k, at_least(1), "experts that work on one image, at most E");
-  flags.text("moe-layers", model.moe_layers, "last:L", "which blocks have experts");
+  flags.choice("router", model.router, names, "what goes to experts: images");
+  flags.text("moe-layers", model.moe_layers, "BLOCKS", "last:n, every:n (n-1, 2n-1, ...), or i,j,... from 0");
+  flags.add("experts", model.experts, at_least(1), "", "that of --super-classes");
+  flags.add("top-k", model.top_k, at_least(1), "");
 }
 
 void add_data_flags(Flags& flags, std::string& format, std::string& labels) {

@@ -1,6 +1,5 @@
 #include "moe/config.h"
 
-#include <charconv>
 #include <cmath>
 
 #include "moe/routers/table.h"
@@ -24,15 +23,15 @@ std::string range_problem(const char* key, int value, int high, const std::strin
 }
 
 std::string size_problem(const ModelConfig& c) {
-  const std::string experts = std::to_string(c.moe.experts), depth = std::to_string(c.vit.depth);
+  const std::string experts = std::to_string(c.moe.experts);
   for (const std::string& problem :
        {range_problem("experts", c.moe.experts, kMostExperts, std::to_string(kMostExperts)),
         range_problem("top_k", c.moe.top_k, c.moe.experts, "experts, which is " + experts),
-        range_problem("moe_layers", c.moe.moe_layers, c.vit.depth, "depth, which is " + depth)}) {
+        c.moe.moe_layers.problem(c.vit.depth)}) {
     if (!problem.empty()) return problem;
   }
   const double expert = 2.0 * c.vit.dim * c.vit.mlp_dim;
-  if (!(expert * c.moe.experts * c.moe.moe_layers <= 0x1p40)) {
+  if (!(expert * c.moe.experts * static_cast<double>(c.moe_blocks().size()) <= 0x1p40)) {
     return is_wrong("experts", experts, "smaller: all experts together need more than 2^40 parameters");
   }
   return "";
@@ -86,7 +85,7 @@ MoeConfig moe_config_from_json(const nlohmann::ordered_json& json, const std::st
   fields.read("super_class_weight", c.super_class_weight);
   fields.finish();
   try {
-    c.moe_layers = parse_moe_layers(layers);
+    c.moe_layers = parse_block_choice(layers);
   } catch (const UsageError& error) {
     throw InputError(where + ": " + error.what());
   }
@@ -97,17 +96,6 @@ MoeConfig moe_config_from_json(const nlohmann::ordered_json& json, const std::st
 
 const char* name_of(RouterPool pool) {
   return kRouterPools[static_cast<int>(pool)];
-}
-
-int parse_moe_layers(const std::string& text) {
-  constexpr std::string_view kPrefix = "last:";
-  int layers = 0;
-  if (text.starts_with(kPrefix)) {
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data() + kPrefix.size(), end, layers);
-    if (error == std::errc() && stop == end) return layers;
-  }
-  throw UsageError(is_wrong("moe_layers", shown(text), "last:L, the number L of blocks with experts"));
 }
 
 std::string problem_with(const ModelConfig& config) {
@@ -126,7 +114,7 @@ nlohmann::ordered_json to_json(const ModelConfig& c) {
            {{"router", c.moe.router},
             {"experts", c.moe.experts},
             {"top_k", c.moe.top_k},
-            {"moe_layers", "last:" + std::to_string(c.moe.moe_layers)},
+            {"moe_layers", to_text(c.moe.moe_layers)},
             {"router_pool", name_of(c.moe.router_pool)},
             {"super_classes", c.moe.super_classes},
             {"super_class_weight", c.moe.super_class_weight}}}};

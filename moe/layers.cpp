@@ -22,14 +22,15 @@ LayerInfo experts_layer(const ModelConfig& c, int index) {
 
 std::vector<LayerInfo> layers(const ModelConfig& config) {
   std::vector<LayerInfo> rows = layers(config.vit);
-  for (int i = config.vit.depth - config.moe_blocks(); i < config.vit.depth; ++i) {
+  const std::vector<int> blocks = config.moe_blocks();
+  for (const int i : blocks) {
     const std::string name = mlp_layer(config.vit, i).name;
     for (LayerInfo& row : rows) {
       if (row.name == name) row = experts_layer(config, i);
     }
   }
-  if (config.moe_blocks() == 0) return rows;
-  const std::string first = "blocks." + std::to_string(config.vit.depth - config.moe_blocks()) + ".attn";
+  if (blocks.empty()) return rows;
+  const std::string first = "blocks." + std::to_string(blocks.front()) + ".attn";
   for (auto row = rows.begin(); row != rows.end(); ++row) {
     if (row->name != first) continue;
     rows.insert(row, router_layer(config));

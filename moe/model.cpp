@@ -10,7 +10,7 @@ Model::Model(const ModelConfig& config)
     router_ = &find_router(config.moe.router);
     router_weight_ = parameters_.add("moe.router.weight", {config.moe.experts, config.vit.dim}, Role::weight,
                                      Init::truncated_normal(0.02));
-    for (int i = config.vit.depth - config.moe_blocks(); i < config.vit.depth; ++i) {
+    for (const int i : config.moe_blocks()) {
       experts_.emplace_back(parameters_, "blocks." + std::to_string(i) + ".moe.experts", config.vit,
                             config.moe.experts, Block::hidden_dropout_layer(i));
     }
@@ -34,19 +34,20 @@ const Routing& Model::route(Pass& pass, Var tokens, Choice choice) const {
 
 Model::Output Model::forward(Pass& pass, Var images, Choice choice) const {
   Var x = vit_.embed(pass, images);
-  const size_t dense = vit_.blocks.size() - experts_.size();
-  for (size_t i = 0; i < dense; ++i) {
-    x = in_place_unless_recording(pass, x, [&](Var tokens) { return vit_.blocks[i].forward(pass, tokens); });
+  const Routing* routing = nullptr;
+  auto experts = experts_.begin();
+  for (const Block& block : vit_.blocks) {
+    if (block.mlp) {
+      x = in_place_unless_recording(pass, x, [&](Var tokens) { return block.forward(pass, tokens); });
+      continue;
+    }
+    if (!routing) routing = &route(pass, x, choice);
+    const auto feed_forward = [&](Var tokens) { return experts->forward(pass, tokens, *routing); };
+    x = in_place_unless_recording(pass, x,
+                                  [&](Var tokens) { return block.forward(pass, tokens, feed_forward); });
+    ++experts;
   }
-  if (experts_.empty()) return {vit_.classify(pass, x), {}, nullptr};
-
-  const Routing& routing = route(pass, x, choice);
-  for (size_t i = 0; i < experts_.size(); ++i) {
-    const auto feed_forward = [&](Var tokens) { return experts_[i].forward(pass, tokens, routing); };
-    x = in_place_unless_recording(
-        pass, x, [&](Var tokens) { return vit_.blocks[dense + i].forward(pass, tokens, feed_forward); });
-  }
-  return {vit_.classify(pass, x), routing.logits, &routing};
+  return {vit_.classify(pass, x), routing ? routing->logits : Var{}, routing};
 }
 
 }  // namespace vmoe

@@ -1,5 +1,5 @@
 #pragma once
-// A whole model: a vision transformer, dense or with experts in its last blocks.
+// A whole model: a vision transformer, dense or with experts in some of its blocks.
 
 #include <vector>
 
@@ -17,9 +17,9 @@ namespace vmoe {
 ///                                     +-> router --+   one decision per image, used by all of these blocks
 ///
 /// The router is one linear map moe.router.weight [E, D] of the layer norm (without parameters) of the mean
-/// over patch tokens of what leaves the last dense block (the embedding if all blocks have experts); the
-/// experts of block i are blocks.i.moe.experts.*. Many threads may call `forward` at once, each with its own
-/// tape.
+/// over patch tokens of what enters the first MoE block (the embedding if that is block 0); dense blocks may
+/// stand between MoE blocks. The experts of block i are blocks.i.moe.experts.*. Many threads may call
+/// `forward` at once, each with its own tape.
 class Model {
  public:
   /// Lays out the parameters of a valid configuration, all zero. Throws std::bad_alloc if they do not fit.
@@ -54,7 +54,7 @@ class Model {
   Vit vit_;
   const Router* router_ = nullptr;  // null for a dense model
   ParamId router_weight_;
-  std::vector<Experts> experts_;  // of the last blocks, in order
+  std::vector<Experts> experts_;  // of the MoE blocks, in order
 };
 
 }  // namespace vmoe

@@ -56,7 +56,7 @@ ModelConfig apply(const ModelFlags& flags, VitConfig vit) {
     config.moe.router = flags.router;
     config.moe.experts = flags.experts;
     config.moe.top_k = flags.top_k;
-    config.moe.moe_layers = parse_moe_layers(flags.moe_layers);
+    config.moe.moe_layers = parse_block_choice(flags.moe_layers);
     config.moe.super_class_weight = flags.router_weight;
   } else if (flags.experts > 0) {
     throw UsageError("--experts " + std::to_string(flags.experts) + " needs a router: add --router image");

@@ -94,7 +94,7 @@ TEST_CASE("more chosen experts than there are is an error") {
 TEST_CASE("more expert layers than blocks is an error") {
   check_error({"train", kTinyData, "--router", "image", "--super-classes", "coarse", "--depth", "2",
                "--moe-layers", "last:3"},
-              2, {"moe_layers is 3", "depth, which is 2"});
+              2, {"moe_layers is last:3", "depth, which is 2"});
   check_error(
       {"train", kTinyData, "--router", "image", "--super-classes", "coarse", "--moe-layers", "first:1"}, 2,
       {"first:1"});

@@ -55,7 +55,10 @@ TEST_CASE("dense models and mixtures survive the way through JSON text") {
   cls.vit.pool = Pool::cls;
   cls.moe.router_pool = RouterPool::cls;
   cls.moe.super_class_weight = 0.1 + 0.2;
-  for (const ModelConfig& c : {ModelConfig{}, mixture(), cls}) {
+  ModelConfig every = mixture(), listed = mixture();
+  every.moe.moe_layers = BlockChoice::every(3);
+  listed.moe.moe_layers = BlockChoice::listed({0, 4, 8});
+  for (const ModelConfig& c : {ModelConfig{}, mixture(), cls, every, listed}) {
     CHECK(problem_with(c) == "");
     CHECK(model_config_from_json(Json::parse(to_json(c).dump()), "here") == c);
   }
@@ -74,9 +77,19 @@ TEST_CASE("a model that cannot work is refused with key, value and what would be
       {"experts is 70000", [](ModelConfig& c) { c.moe.experts = 70000; }},
       {"top_k is 5, it should be from 1 to experts, which is 4", [](ModelConfig& c) { c.moe.top_k = 5; }},
       {"top_k is 0", [](ModelConfig& c) { c.moe.top_k = 0; }},
-      {"moe_layers is 10, it should be from 1 to depth, which is 9",
-       [](ModelConfig& c) { c.moe.moe_layers = 10; }},
-      {"moe_layers is 0", [](ModelConfig& c) { c.moe.moe_layers = 0; }},
+      {"moe_layers is last:10, its number should be from 1 to depth, which is 9",
+       [](ModelConfig& c) { c.moe.moe_layers = BlockChoice::last(10); }},
+      {"moe_layers is last:0", [](ModelConfig& c) { c.moe.moe_layers = BlockChoice::last(0); }},
+      {"moe_layers is every:10, its number should be from 1 to depth, which is 9",
+       [](ModelConfig& c) { c.moe.moe_layers = BlockChoice::every(10); }},
+      {"moe_layers is 3,9, blocks should be from 0 to 8, as depth is 9",
+       [](ModelConfig& c) {
+         c.moe.moe_layers = BlockChoice::listed({3, 9});
+       }},
+      {"moe_layers is 3,3, it should name each block once, in rising order",
+       [](ModelConfig& c) {
+         c.moe.moe_layers = BlockChoice::listed({3, 3});
+       }},
       {"super_class_weight is -1", [](ModelConfig& c) { c.moe.super_class_weight = -1; }},
       {"super_class_weight is nan", [=](ModelConfig& c) { c.moe.super_class_weight = kNan; }},
       {"super_classes has 3 entries, it should have one for each of the 10 classes",
@@ -120,7 +133,8 @@ TEST_CASE("malformed JSON of a model is refused by key") {
   check_line(read_error(with("vit", "dim", "null")), "vit: dim is null");
   check_line(read_error(with("extra", "x", "1")), "unknown key \"extra\"");
   for (const char* layers :
-       {"\"first:2\"", "\"last:\"", "\"last:two\"", "\"last:2x\"", "\"last:99999999999\"", "\"\""}) {
+       {"\"first:2\"", "\"last:\"", "\"last:two\"", "\"last:2x\"", "\"last:-1\"", "\"last:99999999999\"",
+        "\"\"", "\"every:\"", "\"1,\"", "\",1\"", "\"1,,2\"", "\"1, 2\"", "\"-1\"", "\"1;2\""}) {
     check_line(read_error(with("moe", "moe_layers", layers)), std::string("moe_layers is ") + layers);
   }
   Json json = to_json(mixture());
@@ -159,6 +173,31 @@ TEST_CASE(
   CHECK(size.params == dense + 2 * 9 * expert + 10 * 192);
   CHECK((size.params + 5000) / 10000 == 1146);
   CHECK(size.active_params == dense + 10 * 192);
+}
+
+TEST_CASE("the blocks with experts are the last n, every n-th from the start, or those listed") {
+  const auto blocks = [](const char* text, int depth) { return parse_block_choice(text).blocks(depth); };
+  CHECK(blocks("last:2", 9) == std::vector<int>{7, 8});
+  CHECK(blocks("last:3", 3) == std::vector<int>{0, 1, 2});
+  CHECK(blocks("every:2", 9) == std::vector<int>{1, 3, 5, 7});  // n-1, 2n-1, ... as in V-MoE
+  CHECK(blocks("every:3", 9) == std::vector<int>{2, 5, 8});
+  CHECK(blocks("every:1", 2) == std::vector<int>{0, 1});
+  CHECK(blocks("0,4,7", 9) == std::vector<int>{0, 4, 7});
+  CHECK(blocks("5", 9) == std::vector<int>{5});
+  for (const char* text : {"last:2", "every:3", "0,4,7", "5"})
+    CHECK(to_text(parse_block_choice(text)) == text);
+}
+
+TEST_CASE("with experts in blocks apart the table counts those alone, and the router before the first") {
+  ModelConfig c = mixture();
+  c.moe.moe_layers = BlockChoice::listed({2, 5});
+  const Model model(c);
+  CHECK(size_of(c).params == model.parameters().parameter_count());
+  std::string names;
+  for (const LayerInfo& row : layers(c)) {
+    if (row.name.find("moe") != std::string::npos) names += row.name + " ";
+  }
+  CHECK(names == "moe.router blocks.2.moe.experts blocks.5.moe.experts ");
 }
 
 TEST_CASE("the router's row stands before the first MoE block") {

@@ -38,8 +38,11 @@ std::vector<ModelConfig> configs() {
   all_blocks.vit.tokenizer = TokenizerKind::conv;
   all_blocks.vit.conv_layers = 1;
   all_blocks.vit.pool = Pool::seq;
-  all_blocks.moe.moe_layers = 3;
-  return {small_config(), top2, all_blocks};
+  all_blocks.moe.moe_layers = BlockChoice::last(3);
+  ModelConfig apart = small_config();
+  apart.vit.depth = 4;
+  apart.moe.moe_layers = BlockChoice::listed({1, 3});
+  return {small_config(), top2, all_blocks, apart};
 }
 
 // A router that tells patterned images apart: expert e likes the e-th of the features.
@@ -143,9 +146,35 @@ TEST_CASE("one decision, taken after the last dense block, serves all MoE blocks
   CHECK(decisions[0] == decisions[1]);
 }
 
+TEST_CASE("dense blocks may stand between MoE blocks, and the decision is taken before the first of these") {
+  ModelConfig config = small_config();
+  config.vit.depth = 4;
+  config.moe.moe_layers = BlockChoice::listed({1, 3});
+  config.moe.super_classes = {};
+  ModelConfig early = config;
+  early.moe.moe_layers = BlockChoice::listed({1});
+  ModelOnPattern apart(config), first(early);
+  const ParameterStore& store = apart.model.parameters();
+  for (const int block : {0, 2}) CHECK(store.find("blocks." + std::to_string(block) + ".mlp.fc1.weight"));
+  for (const int block : {1, 3})
+    CHECK(store.find("blocks." + std::to_string(block) + ".moe.experts.fc1.weight"));
+  std::vector<real> decisions[2];
+  ModelOnPattern* models[] = {&apart, &first};
+  for (int i = 0; i < 2; ++i) {
+    const ModelUnderTest test = models[i]->under_test();
+    const ModelGraph router_only = [&](Pass& pass, Var x) -> Outputs {
+      const Model::Output out = models[i]->model.forward(pass, x);
+      return {out.router_logits, pseudo_loss(pass, out.router_logits)};
+    };
+    decisions[i] = run_images({test.store, test.config, router_only}, patterned_images(test.config, kImages));
+  }
+  CHECK(decisions[0] == decisions[1]);
+}
+
 TEST_CASE("the router's norm has the configuration's epsilon") {
   ModelConfig config = small_config();
-  config.moe.moe_layers = config.vit.depth;  // it reads the embedding, in which there is no other norm
+  config.moe.moe_layers =
+      BlockChoice::last(config.vit.depth);  // it reads the embedding, in which there is no other norm
   std::vector<real> logits[2];
   for (int i = 0; i < 2; ++i) {
     config.vit.norm_eps = i == 0 ? 1e-6 : 1e4;
@@ -228,7 +257,7 @@ TEST_CASE("inference takes no more memory for more MoE blocks") {
   const auto memory = [](int depth) {
     ModelConfig c = small_config();
     c.vit.depth = depth;
-    c.moe.moe_layers = depth - 1;
+    c.moe.moe_layers = BlockChoice::last(depth - 1);
     ModelOnPattern model(c);
     return inference_memory(model.under_test());
   };
@@ -318,7 +347,7 @@ TEST_CASE("a chunk takes the same memory wherever its images go, so that no late
   ModelConfig config = small_config();
   config.vit.depth = 1;
   config.vit.mlp_dim = 500;
-  config.moe.moe_layers = 1;
+  config.moe.moe_layers = BlockChoice::last(1);
   for (const Kernels* table : available_kernels()) {
     CAPTURE(table->name);
     use_kernels(table->name);
