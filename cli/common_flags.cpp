@@ -39,6 +39,9 @@ void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default
   flags.text("moe-layers", model.moe_layers, "BLOCKS", "last:n, every:n (n-1, 2n-1, ...), or i,j,... from 0");
   flags.add("experts", model.experts, at_least(1), "", "that of --super-classes");
   flags.add("top-k", model.top_k, at_least(1), "");
+  flags.choice("router-pool", model.router_pool, {"mean", "cls"}, "");
+  flags.toggle("renormalise", model.renormalise, "");
+  flags.toggle("shared-expert", model.shared_expert, "");
 }
 
 void add_data_flags(Flags& flags, std::string& format, std::string& labels) {

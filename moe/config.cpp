@@ -81,6 +81,8 @@ MoeConfig moe_config_from_json(const nlohmann::ordered_json& json, const std::st
   fields.read("top_k", c.top_k);
   fields.read("moe_layers", layers);
   fields.read("router_pool", c.router_pool, kRouterPools);
+  if (fields.has("renormalise")) fields.read("renormalise", c.renormalise);
+  if (fields.has("shared_expert")) fields.read("shared_expert", c.shared_expert);
   fields.read("super_classes", c.super_classes);
   fields.read("super_class_weight", c.super_class_weight);
   fields.finish();
@@ -116,6 +118,8 @@ nlohmann::ordered_json to_json(const ModelConfig& c) {
             {"top_k", c.moe.top_k},
             {"moe_layers", to_text(c.moe.moe_layers)},
             {"router_pool", name_of(c.moe.router_pool)},
+            {"renormalise", c.moe.renormalise},
+            {"shared_expert", c.moe.shared_expert},
             {"super_classes", c.moe.super_classes},
             {"super_class_weight", c.moe.super_class_weight}}}};
 }

@@ -13,13 +13,16 @@ namespace vmoe {
 enum class RouterPool { mean, cls };
 
 /// The L blocks of `moe_layers` have E expert MLPs each in place of their own; router "none" is a dense
-/// model, for which the other numbers mean nothing. As JSON an object with these keys, moe_layers as text.
+/// model, for which the other numbers mean nothing. As JSON an object with these keys, moe_layers as text;
+/// keys that came later than the others may be missing and then stand for what was before.
 struct MoeConfig {
   std::string router = "none";  // "none", or a name from moe/routers/table.h
   int experts = 10;             // E
   int top_k = 1;                // K <= E
   BlockChoice moe_layers;       // the last two
   RouterPool router_pool = RouterPool::mean;
+  bool renormalise = false;         // the K gates of an image are divided by their sum; else softmax as it is
+  bool shared_expert = false;       // one more expert that all images pass, with gate 1
   std::vector<int> super_classes;   // [N]: the expert that class n belongs to; empty: no router loss
   double super_class_weight = 0.3;  // of the router's loss beside the classifier's
 

@@ -1,5 +1,7 @@
 #include "moe/layers.h"
 
+#include <algorithm>
+
 namespace vmoe {
 
 namespace {
@@ -18,6 +20,13 @@ LayerInfo experts_layer(const ModelConfig& c, int index) {
   return row;
 }
 
+// One MLP more for every image: at K = 1 it doubles the FLOPs of the block's MLP half.
+LayerInfo shared_layer(const ModelConfig& c, int index) {
+  LayerInfo row = mlp_layer(c.vit, index);
+  row.name = "blocks." + std::to_string(index) + ".moe.shared";
+  return row;
+}
+
 }  // namespace
 
 std::vector<LayerInfo> layers(const ModelConfig& config) {
@@ -25,9 +34,10 @@ std::vector<LayerInfo> layers(const ModelConfig& config) {
   const std::vector<int> blocks = config.moe_blocks();
   for (const int i : blocks) {
     const std::string name = mlp_layer(config.vit, i).name;
-    for (LayerInfo& row : rows) {
-      if (row.name == name) row = experts_layer(config, i);
-    }
+    const auto row =
+        std::find_if(rows.begin(), rows.end(), [&](const LayerInfo& r) { return r.name == name; });
+    *row = experts_layer(config, i);
+    if (config.moe.shared_expert) rows.insert(row + 1, shared_layer(config, i));
   }
   if (blocks.empty()) return rows;
   const std::string first = "blocks." + std::to_string(blocks.front()) + ".attn";

@@ -6,7 +6,8 @@
 
 namespace vmoe {
 
-/// The rows of a model in the order of the forward pass. Of the experts, K are active for one image.
+/// The rows of a model in the order of the forward pass. Of the experts, K are active for one
+/// image, and the shared one.
 std::vector<LayerInfo> layers(const ModelConfig& config);
 
 /// Sums over the rows.

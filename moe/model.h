@@ -18,8 +18,8 @@ namespace vmoe {
 ///
 /// The router is one linear map moe.router.weight [E, D] of the layer norm (without parameters) of the mean
 /// over patch tokens of what enters the first MoE block (the embedding if that is block 0); dense blocks may
-/// stand between MoE blocks. The experts of block i are blocks.i.moe.experts.*. Many threads may call
-/// `forward` at once, each with its own tape.
+/// stand between MoE blocks. The experts of block i are blocks.i.moe.experts.*, the shared one, whose output
+/// is added as it is, blocks.i.moe.shared.*. Many threads may call `forward` at once, each with its own tape.
 class Model {
  public:
   /// Lays out the parameters of a valid configuration, all zero. Throws std::bad_alloc if they do not fit.
@@ -48,13 +48,16 @@ class Model {
 
  private:
   const Routing& route(Pass& pass, Var tokens, Choice choice) const;
+  Var feed_forward(Pass& pass, Var tokens, size_t moe_block, const Routing& routing) const;
 
   ModelConfig config_;
   ParameterStore parameters_;
   Vit vit_;
   const Router* router_ = nullptr;  // null for a dense model
   ParamId router_weight_;
-  std::vector<Experts> experts_;  // of the MoE blocks, in order
+  // Of the MoE blocks, in order.
+  std::vector<Experts> experts_;
+  std::vector<Mlp> shared_;  // empty without shared experts
 };
 
 }  // namespace vmoe

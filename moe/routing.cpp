@@ -12,6 +12,7 @@ Routing& assign(Tape& tape, View<const int> choices, int experts) {
   int* unit = arena.allocate<int>(assignments);
   int* expert = arena.allocate<int>(assignments);
   int* slot = arena.allocate<int>(assignments);
+  int* choice = arena.allocate<int>(assignments);
 
   std::fill(first, first + experts + 1, 0);
   std::fill(filled, filled + experts, 0);
@@ -24,6 +25,7 @@ Routing& assign(Tape& tape, View<const int> choices, int experts) {
       unit[place] = static_cast<int>(t);
       expert[place] = e;
       slot[place] = filled[e]++;
+      choice[place] = static_cast<int>(j);
     }
   }
 
@@ -33,6 +35,7 @@ Routing& assign(Tape& tape, View<const int> choices, int experts) {
   routing.unit = {unit, {assignments}};
   routing.expert = {expert, {assignments}};
   routing.slot = {slot, {assignments}};
+  routing.choice = {choice, {assignments}};
   routing.first = {first, {experts + 1}};
   routing.dropped = {nullptr, {0}};
   return routing;

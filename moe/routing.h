@@ -23,6 +23,7 @@ struct Routing {
   View<const int> unit;     // [A], 0 .. T-1
   View<const int> expert;   // [A], 0 .. E-1
   View<const int> slot;     // [A], from 0 for every expert
+  View<const int> choice;   // [A], 0 .. K-1: which choice of its unit it is
   Var gate;                 // [A], finite and >= 0
   View<const int> first;    // [E + 1]: expert e has the assignments first[e] .. first[e + 1] - 1
   View<const int> dropped;  // units that no expert took; their output is zero

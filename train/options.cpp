@@ -58,6 +58,9 @@ ModelConfig apply(const ModelFlags& flags, VitConfig vit) {
     config.moe.top_k = flags.top_k;
     config.moe.moe_layers = parse_block_choice(flags.moe_layers);
     config.moe.super_class_weight = flags.router_weight;
+    config.moe.router_pool = flags.router_pool == "cls" ? RouterPool::cls : RouterPool::mean;
+    set(config.moe.renormalise, flags.renormalise);
+    set(config.moe.shared_expert, flags.shared_expert);
   } else if (flags.experts > 0) {
     throw UsageError("--experts " + std::to_string(flags.experts) + " needs a router: add --router image");
   }

@@ -26,7 +26,9 @@ struct ModelFlags {
   int experts = 0;              // E; needed with a router (with `coarse` super-classes it may be left out)
   int top_k = 1;
   std::string moe_layers = "last:2";
-  double router_weight = 0.3;  // of the router's cross entropy
+  std::string router_pool = "mean";
+  std::optional<bool> renormalise, shared_expert;  // unset: no
+  double router_weight = 0.3;                      // of the router's cross entropy
 };
 
 /// The preset with the flags' changes. Throws UsageError for an unknown preset or value and for sizes that

@@ -9,9 +9,9 @@ namespace {
 
 const Router kRouters[] = {
     {"image", "image", "whole images to their top-k experts, one decision for all MoE blocks (Mobile V-MoE)",
-     "--experts E --top-k K --moe-layers last:n|every:n|i,j,... --router-pool mean|cls --super-classes "
-     "FILE|coarse",
-     "E 10, K 1, L 2, mean, no super-classes", kImageRouterEquations, route_images},
+     "--experts E --top-k K --moe-layers last:n|every:n|i,j,... --renormalise --router-pool mean|cls "
+     "--super-classes FILE|coarse",
+     "E 10, K 1, L 2, raw gates, mean, no super-classes", kImageRouterEquations, route_images},
 };
 
 }  // namespace

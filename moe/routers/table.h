@@ -16,9 +16,11 @@ enum class Choice { learned, even };
 
 struct RouterSettings {
   int top_k = 1;
+  bool renormalise = false;  // gates are divided by the sum of a unit's K gates
   Choice choice = Choice::learned;
-  /// Number of the first unit: for an image router its place in the epoch. Errors and `even` count from it.
+  /// Place in the epoch of the first unit's image. Errors and `even` count from it.
   uint32_t position = 0;
+  int units_per_image = 1;
 };
 
 /// A row: what `--router NAME` means.

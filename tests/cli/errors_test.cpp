@@ -100,6 +100,11 @@ TEST_CASE("more expert layers than blocks is an error") {
       {"first:1"});
 }
 
+TEST_CASE("a router can read a class token only where there is one") {
+  check_error({"train", kTinyData, "--router", "image", "--super-classes", "coarse", "--router-pool", "cls"},
+              2, {"router_pool is cls, it should be mean", "no class token"});
+}
+
 TEST_CASE("coarse super-classes need as many experts as there are coarse classes") {
   check_error({"train", kTinyData, "--router", "image", "--super-classes", "coarse", "--experts", "5"}, 2,
               {"--experts 5", "must be 2"});

@@ -55,6 +55,7 @@ TEST_CASE("dense models and mixtures survive the way through JSON text") {
   cls.vit.pool = Pool::cls;
   cls.moe.router_pool = RouterPool::cls;
   cls.moe.super_class_weight = 0.1 + 0.2;
+  cls.moe.renormalise = cls.moe.shared_expert = true;
   ModelConfig every = mixture(), listed = mixture();
   every.moe.moe_layers = BlockChoice::every(3);
   listed.moe.moe_layers = BlockChoice::listed({0, 4, 8});
@@ -63,6 +64,17 @@ TEST_CASE("dense models and mixtures survive the way through JSON text") {
     CHECK(model_config_from_json(Json::parse(to_json(c).dump()), "here") == c);
   }
   CHECK(to_json(mixture())["moe"]["moe_layers"] == "last:2");
+}
+
+TEST_CASE("a file from before a key was there is read as what it was") {
+  Json json = to_json(mixture());
+  for (const char* key : {"renormalise", "shared_expert"}) json["moe"].erase(key);
+  CHECK(model_config_from_json(json, "here") == mixture());
+  for (const char* key : {"experts", "top_k", "moe_layers", "router_pool", "super_classes"}) {
+    Json without = to_json(mixture());
+    without["moe"].erase(key);
+    check_line(read_error(without), std::string("key '") + key + "' is missing");
+  }
 }
 
 TEST_CASE("a model that cannot work is refused with key, value and what would be right") {
@@ -186,6 +198,17 @@ TEST_CASE("the blocks with experts are the last n, every n-th from the start, or
   CHECK(blocks("5", 9) == std::vector<int>{5});
   for (const char* text : {"last:2", "every:3", "0,4,7", "5"})
     CHECK(to_text(parse_block_choice(text)) == text);
+}
+
+TEST_CASE("a shared expert costs one MLP in each MoE block: parameters, active ones and FLOPs") {
+  ModelConfig c = mixture();
+  c.moe.shared_expert = true;
+  const ModelSize with = size_of(c), without = size_of(mixture());
+  const LayerInfo mlp = mlp_layer(c.vit, 0);
+  CHECK(with.params == Model(c).parameters().parameter_count());
+  CHECK(with.params - without.params == 2 * mlp.params);
+  CHECK(with.active_params - without.active_params == 2 * mlp.params);
+  CHECK(with.flops - without.flops == 2 * mlp.flops);
 }
 
 TEST_CASE("with experts in blocks apart the table counts those alone, and the router before the first") {

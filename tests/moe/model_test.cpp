@@ -42,7 +42,11 @@ std::vector<ModelConfig> configs() {
   ModelConfig apart = small_config();
   apart.vit.depth = 4;
   apart.moe.moe_layers = BlockChoice::listed({1, 3});
-  return {small_config(), top2, all_blocks, apart};
+  ModelConfig shared = small_config();
+  shared.moe.top_k = 2;
+  shared.moe.renormalise = true;
+  shared.moe.shared_expert = true;
+  return {small_config(), top2, all_blocks, apart, shared};
 }
 
 // A router that tells patterned images apart: expert e likes the e-th of the features.
@@ -220,6 +224,82 @@ TEST_CASE("with all experts alike and all chosen, the gates sum to 1 and a model
   const std::vector<real> want = logits_of(dense);
   CHECK_COMPARISON(compare("logits", std::span<const real>(logits_of(sparse)),
                            std::vector<double>(want.begin(), want.end()), 64 * kEpsilon));
+}
+
+TEST_CASE("with renormalised gates and experts alike a model equals its dense twin: k = 1 in every byte") {
+  ModelConfig config = small_config();
+  config.moe.renormalise = true;
+  for (const int k : {1, 2}) {
+    CAPTURE(k);
+    config.moe.top_k = k;
+    ModelOnPattern sparse(config), dense(dense_twin(config));
+    for (int e = 0; e < 3; ++e)
+      copy_mlps_to_expert(dense.model.parameters(), sparse.model.parameters(), 1, 3, e);
+    const std::vector<real> want = logits_of(dense);
+    if (k == 1) {
+      CHECK(logits_of(sparse) == want);
+    } else {
+      CHECK_COMPARISON(compare("logits", std::span<const real>(logits_of(sparse)),
+                               std::vector<double>(want.begin(), want.end()), 64 * kEpsilon));
+    }
+  }
+}
+
+TEST_CASE("a shared expert adds its output as it is: alone it is the dense twin's MLP") {
+  ModelConfig config = small_config();
+  config.moe.shared_expert = true;
+  config.vit.dropout = 0;
+  ModelOnPattern sparse(config), dense(dense_twin(config));
+  ParameterStore& store = sparse.model.parameters();
+  const ParameterStore& twin = dense.model.parameters();
+  for (const char* block : {"blocks.1", "blocks.2"}) {
+    for (const char* part : {".fc1.weight", ".fc1.bias", ".fc2.weight", ".fc2.bias"}) {
+      const Tensor from = twin.value(twin.find(std::string(block) + ".mlp" + part));
+      const Tensor to = store.value(store.find(std::string(block) + ".moe.shared" + part));
+      require_shape("shared", from.shape, to.shape);
+      std::copy(from.begin(), from.end(), to.begin());
+    }
+    // Experts that say nothing.
+    for (const char* part : {".fc2.weight", ".fc2.bias"}) {
+      const Tensor silent = store.value(store.find(std::string(block) + ".moe.experts" + part));
+      std::fill(silent.begin(), silent.end(), real{0});
+    }
+  }
+  CHECK(logits_of(sparse) == logits_of(dense));
+}
+
+TEST_CASE("a shared expert drops other numbers than the routed ones") {
+  ModelConfig config = small_config();
+  config.moe.experts = 1;
+  config.moe.super_classes = {};
+  config.moe.renormalise = true;
+  config.moe.shared_expert = true;
+  config.vit.dropout = 0.4;
+  ModelOnPattern sparse(config);
+  ParameterStore& store = sparse.model.parameters();
+  for (const char* block : {"blocks.1", "blocks.2"}) {
+    for (const char* part : {".fc1.weight", ".fc1.bias", ".fc2.weight", ".fc2.bias"}) {
+      const Tensor expert = store.value(store.find(std::string(block) + ".moe.experts" + part)).row(0);
+      const Tensor shared = store.value(store.find(std::string(block) + ".moe.shared" + part));
+      const bool second = std::string(part).starts_with(".fc2");
+      for (int64_t i = 0; i < shared.count(); ++i) shared[i] = second ? -expert[i] : expert[i];
+    }
+  }
+  // Without dropout the shared expert takes back what the routed one said; with it only if both drop the
+  // same.
+  ModelConfig silent_config = config;
+  silent_config.moe.shared_expert = false;
+  ModelOnPattern silent(silent_config);
+  for (const char* block : {"blocks.1", "blocks.2"}) {
+    for (const char* part : {".fc2.weight", ".fc2.bias"}) {
+      const ParameterStore& other = silent.model.parameters();
+      const Tensor value = other.value(other.find(std::string(block) + ".moe.experts" + part));
+      std::fill(value.begin(), value.end(), real{0});
+    }
+  }
+  const std::vector<real> images = patterned_images(config.vit, kImages);
+  CHECK(logits_of(sparse) == logits_of(silent));
+  CHECK(run_images(sparse.under_test(), images) != run_images(silent.under_test(), images));
 }
 
 TEST_CASE("permuting images permutes logits, whatever their experts") {

@@ -54,6 +54,7 @@ TEST_CASE("assignments are sorted by expert, then slot; first choices come befor
   CHECK(ints(r.expert) == std::vector<int>{0, 0, 1, 2, 2, 2});
   CHECK(ints(r.slot) == std::vector<int>{0, 1, 0, 0, 1, 2});
   CHECK(ints(r.unit) == std::vector<int>{1, 0, 2, 0, 2, 1});
+  CHECK(ints(r.choice) == std::vector<int>{0, 1, 1, 0, 0, 1});
   CHECK(r.dropped.count() == 0);
 }
 
@@ -111,6 +112,21 @@ TEST_CASE("top-2 keeps raw probabilities, which do not sum to 1") {
   CHECK(ints(r.expert) == std::vector<int>{0, 0, 1, 1, 1, 2});
   CHECK_COMPARISON(compare("gates", std::span<const real>(reals(bench.tape.value(r.gate))),
                            std::vector<double>{.659001, .367165, .440002, .242433, .332225, .398130}, 1e-6));
+}
+
+TEST_CASE("renormalised top-2 gates are those worked by hand, and sum to 1") {
+  Bench bench({2, 1, .1, .5, 1.5, 1.4, .3, .2, .1}, 3);
+  const Routing& r = bench.route({.top_k = 2, .renormalise = true});
+  CHECK(ints(r.unit) == std::vector<int>{0, 2, 1, 0, 2, 1});
+  CHECK(ints(r.choice) == std::vector<int>{0, 0, 0, 1, 1, 1});
+  CHECK_COMPARISON(compare("gates", std::span<const real>(reals(bench.tape.value(r.gate))),
+                           std::vector<double>{.731059, .524979, .524979, .268941, .475021, .475021}, 1e-6));
+}
+
+TEST_CASE("renormalised gates are finite where all chosen probabilities round to zero but one") {
+  Bench bench({300, 0, -300, -300, 0, 300}, 3);
+  const Routing& r = bench.route({.top_k = 3, .renormalise = true});
+  for (const real gate : reals(bench.tape.value(r.gate))) CHECK((gate >= 0 && gate <= 1));
 }
 
 TEST_CASE("a tie goes to the lower expert") {
