@@ -32,10 +32,11 @@ void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default
   flags.add("dropout", model.dropout, between(0, 0.99), "");
   flags.add("drop-path", model.drop_path, between(0, 0.99), "");
 
-  flags.group("Mixture of experts", "E MLPs in place of one; the K best for an image, weighted by gates");
+  flags.group("Mixture of experts",
+              "E MLPs in place of one; the K best for an image, or token, weighted by gates");
   std::vector<std::string> names = {"none"};
   for (const Router& router : routers()) names.push_back(router.name);
-  flags.choice("router", model.router, names, "what goes to experts: images");
+  flags.choice("router", model.router, names, "what goes to experts: images, or tokens in each block");
   flags.text("moe-layers", model.moe_layers, "BLOCKS", "last:n, every:n (n-1, 2n-1, ...), or i,j,... from 0");
   flags.add("experts", model.experts, at_least(1), "", "that of --super-classes");
   flags.add("top-k", model.top_k, at_least(1), "");

@@ -89,7 +89,8 @@ void print(std::ostream& out, const Figures& figures, const ModelDescription& mo
   if (e.expert_load.empty()) return;
   if (!model.experts.empty()) out << "router finds the super-class of " << percent(e.router_accuracy) << "\n";
   for (size_t i = 0; i < e.expert_load.size(); ++i) {
-    out << "  expert " << i << ": " << e.expert_load[i] << " images"
+    out << "  expert " << i << ": " << e.expert_load[i]
+        << (model.config.moe.routes_tokens() ? " tokens" : " images")
         << (model.experts.empty() ? "" : "  (" + model.experts[i] + ")") << '\n';
   }
 }

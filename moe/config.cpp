@@ -45,6 +45,8 @@ std::string super_class_problem(const ModelConfig& c) {
   }
   const std::vector<int>& map = c.moe.super_classes;
   if (map.empty()) return "";
+  if (c.moe.routes_tokens())
+    return "super_classes are of images, but router " + c.moe.router + " sends tokens; it should be image";
   if (map.size() != static_cast<size_t>(c.vit.classes)) {
     return "super_classes has " + std::to_string(map.size()) +
            " entries, it should have one for each of the " + std::to_string(c.vit.classes) + " classes";
@@ -65,6 +67,8 @@ std::string moe_problem(const ModelConfig& c) {
     return error.what();
   }
   if (std::string problem = size_problem(c); !problem.empty()) return problem;
+  if (c.moe.router_pool == RouterPool::cls && c.moe.routes_tokens())
+    return is_wrong("router_pool", "cls", "mean: router " + c.moe.router + " reads tokens one by one");
   if (c.moe.router_pool == RouterPool::cls && !c.vit.has_class_token()) {
     return is_wrong("router_pool", "cls",
                     std::string("mean: a model with pool ") + name_of(c.vit.pool) + " has no class token");
@@ -98,6 +102,10 @@ MoeConfig moe_config_from_json(const nlohmann::ordered_json& json, const std::st
 
 const char* name_of(RouterPool pool) {
   return kRouterPools[static_cast<int>(pool)];
+}
+
+bool MoeConfig::routes_tokens() const {
+  return !is_dense() && find_router(router).unit == Unit::token;
 }
 
 std::string problem_with(const ModelConfig& config) {

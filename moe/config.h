@@ -9,7 +9,7 @@
 
 namespace vmoe {
 
-/// What the router reads: the mean over patch tokens, or the class token.
+/// What a router of images reads: the mean over patch tokens, or the class token.
 enum class RouterPool { mean, cls };
 
 /// The L blocks of `moe_layers` have E expert MLPs each in place of their own; router "none" is a dense
@@ -21,12 +21,14 @@ struct MoeConfig {
   int top_k = 1;                // K <= E
   BlockChoice moe_layers;       // the last two
   RouterPool router_pool = RouterPool::mean;
-  bool renormalise = false;         // the K gates of an image are divided by their sum; else softmax as it is
+  bool renormalise = false;         // the K gates of a unit are divided by their sum; else softmax as it is
   bool shared_expert = false;       // one more expert that all images pass, with gate 1
   std::vector<int> super_classes;   // [N]: the expert that class n belongs to; empty: no router loss
   double super_class_weight = 0.3;  // of the router's loss beside the classifier's
 
   bool is_dense() const { return router == "none"; }
+  /// Tokens are routed one by one in every MoE block; else whole images, once.
+  bool routes_tokens() const;
   bool operator==(const MoeConfig&) const = default;
 };
 

@@ -11,10 +11,24 @@ LayerInfo router_layer(const ModelConfig& c) {
   return {"moe.router", {c.moe.experts}, weights, weights, 2 * weights};
 }
 
+LayerInfo token_router_layer(const ModelConfig& c, int index) {
+  LayerInfo row = router_layer(c);
+  row.name = "blocks." + std::to_string(index) + ".moe.router";
+  row.output = {c.vit.tokens(), c.moe.experts};
+  row.flops *= c.vit.tokens();
+  return row;
+}
+
+// Experts of a block that one image can reach: its tokens may all choose others.
+int64_t reachable_experts(const ModelConfig& c) {
+  const int64_t choices = c.moe.top_k * (c.moe.routes_tokens() ? c.vit.tokens() : 1);
+  return std::min<int64_t>(choices, c.moe.experts);
+}
+
 LayerInfo experts_layer(const ModelConfig& c, int index) {
   LayerInfo row = mlp_layer(c.vit, index);
   row.name = "blocks." + std::to_string(index) + ".moe.experts";
-  row.active_params = row.params * c.moe.top_k;
+  row.active_params = row.params * reachable_experts(c);
   row.flops *= c.moe.top_k;
   row.params *= c.moe.experts;
   return row;
@@ -37,9 +51,10 @@ std::vector<LayerInfo> layers(const ModelConfig& config) {
     const auto row =
         std::find_if(rows.begin(), rows.end(), [&](const LayerInfo& r) { return r.name == name; });
     *row = experts_layer(config, i);
-    if (config.moe.shared_expert) rows.insert(row + 1, shared_layer(config, i));
+    const auto after = config.moe.shared_expert ? rows.insert(row + 1, shared_layer(config, i)) - 1 : row;
+    if (config.moe.routes_tokens()) rows.insert(after, token_router_layer(config, i));
   }
-  if (blocks.empty()) return rows;
+  if (blocks.empty() || config.moe.routes_tokens()) return rows;
   const std::string first = "blocks." + std::to_string(blocks.front()) + ".attn";
   for (auto row = rows.begin(); row != rows.end(); ++row) {
     if (row->name != first) continue;

@@ -7,7 +7,7 @@
 namespace vmoe {
 
 /// The rows of a model in the order of the forward pass. Of the experts, K are active for one
-/// image, and the shared one.
+/// image, and the shared one; where tokens are routed, all that the tokens of one image can reach.
 std::vector<LayerInfo> layers(const ModelConfig& config);
 
 /// Sums over the rows.

@@ -29,6 +29,11 @@ struct Routing {
   View<const int> dropped;  // units that no expert took; their output is zero
 };
 
+/// Room for a routing of `units` units with `per_unit` experts each, and its values, copied there: for one
+/// whose own memory will be used again. Nothing is dropped. Its Vars are constants.
+Routing& make_routing(Tape& tape, int units, int experts, int per_unit);
+void copy_routing(const Tape& tape, const Routing& from, Routing& to);
+
 /// Sorts choices [T, K], row t naming the experts of unit t in order of preference, into the assignments of a
 /// new Routing: all first choices in unit order, then all second choices, and so on. There is no capacity, so
 /// nothing is dropped. Logits, probabilities and gates are left for the router to fill in.

@@ -20,7 +20,7 @@ struct Evaluation {
   double loss = 0;                   // mean cross entropy in nats, without label smoothing
   double router_accuracy = 0;        // share of images whose best expert is their super-class; 0 without
   std::vector<double> confusion;     // [N, N] if asked for: row true class, column prediction
-  std::vector<int64_t> expert_load;  // images per expert; empty without a router
+  std::vector<int64_t> expert_load;  // units (images; tokens in all MoE blocks) per expert; empty without
   double seconds = 0;
   int classes = 0;
 };

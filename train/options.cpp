@@ -147,8 +147,11 @@ void validate(const TrainOptions& o) {
           o.model.router_weight, "0 or more");
   if (o.resume && o.overwrite)
     throw UsageError("--resume and --overwrite contradict each other; give one of them");
-  if (!o.super_classes.empty() && o.model.router == "none") {
-    throw UsageError("--super-classes " + o.super_classes + " needs a router: add --router image");
+  if (!o.super_classes.empty() && o.model.router != "image") {
+    throw UsageError("--super-classes " + o.super_classes +
+                     (o.model.router == "none"
+                          ? " needs a router: add --router image"
+                          : " label images: they go with --router image, not with " + o.model.router));
   }
 }
 

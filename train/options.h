@@ -22,7 +22,7 @@ struct ModelFlags {
   std::optional<std::string> pool, positions, tokenizer, activation;
   std::optional<double> layer_scale, norm_eps, dropout, drop_path;
   std::optional<bool> fc_norm;
-  std::string router = "none";  // or "image"
+  std::string router = "none";  // or "image", "token"
   int experts = 0;              // E; needed with a router (with `coarse` super-classes it may be left out)
   int top_k = 1;
   std::string moe_layers = "last:2";

@@ -72,9 +72,10 @@ struct TrainingStep::Worker {
   StepFigures figures;  // of the lane at work
 };
 
-int touched_experts(const LanePlan& plan, const MoeConfig& moe) {
+int touched_experts(const LanePlan& plan, const ModelConfig& model) {
   const int64_t images = 2 * ((plan.images + 2 * plan.lanes - 1) / (2 * plan.lanes));  // of the largest lane
-  return static_cast<int>(std::min<int64_t>(images * moe.top_k, moe.experts));
+  const int64_t units = images * (model.moe.routes_tokens() ? model.vit.tokens() : 1);
+  return static_cast<int>(std::min<int64_t>(units * model.moe.top_k, model.moe.experts));
 }
 
 TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig& config, size_t scratch_bytes)
@@ -86,7 +87,7 @@ TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig&
   gradient_ = memory_.allocate<real>(model.parameters().size());
   squares_.resize(optimizer.pieces());
   const int threads = std::clamp(config.threads, 1, plan_.lanes);
-  const int touched = touched_experts(plan_, model.config().moe);
+  const int touched = touched_experts(plan_, model.config());
   for (int i = 0; i < threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(model.parameters(), packed_, touched));
     workers_.back()->scratch.reserve(std::min(scratch_bytes, ImageScratch::kOwnBytes));

@@ -43,7 +43,7 @@ struct StepFigures {
 };
 
 /// Experts that the images of one lane can choose, of each layer.
-int touched_experts(const LanePlan& plan, const MoeConfig& moe);
+int touched_experts(const LanePlan& plan, const ModelConfig& model);
 
 class TrainingStep {
  public:

@@ -14,6 +14,10 @@ namespace vmoe {
 /// few experts.
 enum class Choice { learned, even };
 
+/// What a router sends: whole images, once for all MoE blocks, or tokens, anew in every MoE block.
+enum class Unit { image, token };
+const char* name_of(Unit unit);
+
 struct RouterSettings {
   int top_k = 1;
   bool renormalise = false;  // gates are divided by the sum of a unit's K gates
@@ -26,7 +30,7 @@ struct RouterSettings {
 /// A row: what `--router NAME` means.
 struct Router {
   const char* name;
-  const char* unit;       // "image" or "token"
+  Unit unit;
   const char* summary;    // one phrase for `--help`
   const char* flags;      // the flags that it reads
   const char* defaults;   // their values if not given

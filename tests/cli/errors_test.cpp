@@ -105,6 +105,11 @@ TEST_CASE("a router can read a class token only where there is one") {
               2, {"router_pool is cls, it should be mean", "no class token"});
 }
 
+TEST_CASE("super-classes label images, so they don't go with a router of tokens") {
+  check_error({"train", kTinyData, "--router", "token", "--super-classes", "coarse"}, 2,
+              {"--super-classes coarse", "--router image, not with token"});
+}
+
 TEST_CASE("coarse super-classes need as many experts as there are coarse classes") {
   check_error({"train", kTinyData, "--router", "image", "--super-classes", "coarse", "--experts", "5"}, 2,
               {"--experts 5", "must be 2"});

@@ -84,7 +84,8 @@ TEST_CASE("a model that cannot work is refused with key, value and what would be
     std::function<void(ModelConfig&)> change;
   };
   const Wrong wrong[] = {
-      {"no router is called 'topk'; known: none, image", [](ModelConfig& c) { c.moe.router = "topk"; }},
+      {"no router is called 'topk'; known: none, image, token",
+       [](ModelConfig& c) { c.moe.router = "topk"; }},
       {"experts is 0, it should be from 1", [](ModelConfig& c) { c.moe.experts = 0; }},
       {"experts is 70000", [](ModelConfig& c) { c.moe.experts = 70000; }},
       {"top_k is 5, it should be from 1 to experts, which is 4", [](ModelConfig& c) { c.moe.top_k = 5; }},
@@ -112,6 +113,15 @@ TEST_CASE("a model that cannot work is refused with key, value and what would be
       {"super_classes[0] is -1", [](ModelConfig& c) { c.moe.super_classes[0] = -1; }},
       {"router_pool is cls, it should be mean: a model with pool mean has no class token",
        [](ModelConfig& c) { c.moe.router_pool = RouterPool::cls; }},
+      {"super_classes are of images, but router token sends tokens",
+       [](ModelConfig& c) { c.moe.router = "token"; }},
+      {"router_pool is cls, it should be mean: router token reads tokens one by one",
+       [](ModelConfig& c) {
+         c.moe.router = "token";
+         c.moe.super_classes = {};
+         c.vit.pool = Pool::cls;
+         c.moe.router_pool = RouterPool::cls;
+       }},
       {"heads is 7, it should be a divisor of dim", [](ModelConfig& c) { c.vit.heads = 7; }},
       {"all experts together need more than 2^40 parameters",
        [](ModelConfig& c) {
@@ -209,6 +219,25 @@ TEST_CASE("a shared expert costs one MLP in each MoE block: parameters, active o
   CHECK(with.params - without.params == 2 * mlp.params);
   CHECK(with.active_params - without.active_params == 2 * mlp.params);
   CHECK(with.flops - without.flops == 2 * mlp.flops);
+}
+
+TEST_CASE("where tokens are routed each MoE block has a router, and one image can reach all experts") {
+  ModelConfig c = mixture();
+  c.moe.router = "token";
+  c.moe.super_classes = {};
+  c.moe.shared_expert = true;
+  const ModelSize size = size_of(c);
+  CHECK(size.params == Model(c).parameters().parameter_count());
+  CHECK(size.active_params == size.params);  // 64 tokens with two choices each, 4 experts
+  ModelConfig images = c;
+  images.moe.router = "image";
+  const int64_t router = 4 * c.vit.dim;
+  CHECK(size.flops - size_of(images).flops == 2 * (2 * 64 - 1) * router);
+  std::string names;
+  for (const LayerInfo& row : layers(c)) {
+    if (row.name.find("blocks.8.moe") != std::string::npos) names += row.name + " ";
+  }
+  CHECK(names == "blocks.8.moe.router blocks.8.moe.experts blocks.8.moe.shared ");
 }
 
 TEST_CASE("with experts in blocks apart the table counts those alone, and the router before the first") {

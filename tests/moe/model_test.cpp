@@ -27,6 +27,17 @@ ModelConfig small_config() {
   return c;
 }
 
+// Five tokens an image, each with two of four experts.
+ModelConfig token_config() {
+  ModelConfig c = small_config();
+  c.moe.router = "token";
+  c.moe.experts = 4;
+  c.moe.top_k = 2;
+  c.moe.super_classes = {};
+  c.vit.pool = Pool::cls;
+  return c;
+}
+
 std::vector<ModelConfig> configs() {
   ModelConfig top2 = small_config(), all_blocks = small_config();
   top2.vit.pool = Pool::cls;
@@ -46,13 +57,14 @@ std::vector<ModelConfig> configs() {
   shared.moe.top_k = 2;
   shared.moe.renormalise = true;
   shared.moe.shared_expert = true;
-  return {small_config(), top2, all_blocks, apart, shared};
+  return {small_config(), top2, all_blocks, apart, shared, token_config()};
 }
 
 // A router that tells patterned images apart: expert e likes the e-th of the features.
 void sharpen_router(ParameterStore& store) {
-  if (const ParamId id = store.find("moe.router.weight")) {
-    for (real& w : store.value(id)) w *= 4;
+  for (const Parameter& parameter : store.all()) {
+    if (!parameter.name.ends_with("router.weight")) continue;
+    for (real& w : store.value(store.find(parameter.name))) w *= 4;
   }
 }
 
@@ -300,6 +312,96 @@ TEST_CASE("a shared expert drops other numbers than the routed ones") {
   const std::vector<real> images = patterned_images(config.vit, kImages);
   CHECK(logits_of(sparse) == logits_of(silent));
   CHECK(run_images(sparse.under_test(), images) != run_images(silent.under_test(), images));
+}
+
+TEST_CASE("tokens routed one by one: with one expert, or experts alike, a model equals its dense twin") {
+  for (const int experts : {1, 4}) {
+    CAPTURE(experts);
+    ModelConfig config = token_config();
+    config.moe.experts = experts;
+    config.moe.top_k = 1;
+    config.moe.renormalise = true;
+    config.vit.dropout = 0.4;  // a token drops what it would drop within its image
+    ModelOnPattern sparse(config), dense(dense_twin(config));
+    for (int e = 0; e < experts; ++e)
+      copy_mlps_to_expert(dense.model.parameters(), sparse.model.parameters(), 1, 3, e);
+    const std::vector<real> images = patterned_images(config.vit, kImages);
+    CHECK(run_images(sparse.under_test(), images) == run_images(dense.under_test(), images));
+  }
+}
+
+struct Decision {
+  std::vector<int> unit, expert, first;
+  std::vector<real> gate, logits;
+  bool operator==(const Decision&) const = default;
+};
+
+std::vector<Decision> decisions_of(ModelOnPattern& model, bool record) {
+  std::vector<Decision> decisions;
+  const ModelUnderTest test = model.under_test();
+  const ModelGraph graph = [&](Pass& pass, Var images) -> Outputs {
+    const Model::Output out = model.model.forward(pass, images);
+    for (const Routing* r : out.routings) {
+      const Tensor gate = pass.tape.value(r->gate), logits = pass.tape.value(r->logits);
+      decisions.push_back({{r->unit.begin(), r->unit.end()},
+                           {r->expert.begin(), r->expert.end()},
+                           {r->first.begin(), r->first.end()},
+                           {gate.begin(), gate.end()},
+                           {logits.begin(), logits.end()}});
+    }
+    CHECK(out.routing == (out.routings.empty() ? nullptr : out.routings[0]));
+    return {out.logits, model.loss(pass, out)};
+  };
+  run_images({test.store, test.config, graph}, patterned_images(test.config, kImages),
+             {.training = false, .record = record});
+  return decisions;
+}
+
+TEST_CASE("a model says one decision for images, and one for the tokens of each MoE block, recorded or not") {
+  for (const ModelConfig& config : configs()) {
+    ModelOnPattern model(config);
+    const std::vector<Decision> decisions = decisions_of(model, true);
+    REQUIRE(decisions.size() == (config.moe.routes_tokens() ? 2 : 1));
+    const int64_t units = kImages * (config.moe.routes_tokens() ? config.vit.tokens() : 1);
+    for (const Decision& d : decisions) CHECK(d.unit.size() == static_cast<size_t>(units * config.moe.top_k));
+    CHECK(decisions_of(model, false) == decisions);
+  }
+  ModelOnPattern dense(dense_twin(small_config()));
+  CHECK(decisions_of(dense, true).empty());
+}
+
+TEST_CASE("tokens of one image go to different experts, and each block decides by its own router") {
+  ModelOnPattern model(token_config());
+  const std::vector<Decision> before = decisions_of(model, false);
+  std::vector<bool> reached(4);
+  for (size_t a = 0; a < before[0].unit.size(); ++a) {
+    if (before[0].unit[a] < 5) reached[before[0].expert[a]] = true;  // of the first image
+  }
+  CHECK(std::count(reached.begin(), reached.end(), true) > 2);
+  ParameterStore& store = model.model.parameters();
+  for (real& w : store.value(store.find("blocks.2.moe.router.weight"))) w += 1;
+  const std::vector<Decision> after = decisions_of(model, false);
+  CHECK(after[0] == before[0]);
+  CHECK(after[1].logits != before[1].logits);
+}
+
+TEST_CASE("a token's logits are the block's router times what the block's MLP would read") {
+  ModelConfig config = token_config();
+  config.vit.depth = 1;
+  config.moe.moe_layers = BlockChoice::last(1);
+  ModelOnPattern model(config);
+  ParameterStore& store = model.model.parameters();
+  // A router of zeros but for one weight reads one number of every token; a norm without gain makes it 0.75.
+  const Tensor router = store.value(store.find("blocks.0.moe.router.weight"));
+  std::fill(router.begin(), router.end(), real{0});
+  router[0] = 1;
+  const Tensor gain = store.value(store.find("blocks.0.norm2.weight"));
+  const Tensor bias = store.value(store.find("blocks.0.norm2.bias"));
+  std::fill(gain.begin(), gain.end(), real{0});
+  bias[0] = real{0.75};
+  for (const Decision& d : decisions_of(model, true)) {
+    for (size_t i = 0; i < d.logits.size(); ++i) CHECK(d.logits[i] == (i % 4 == 0 ? real{0.75} : real{0}));
+  }
 }
 
 TEST_CASE("permuting images permutes logits, whatever their experts") {
