@@ -43,6 +43,7 @@ void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default
   flags.choice("router-pool", model.router_pool, {"mean", "cls"}, "");
   flags.toggle("renormalise", model.renormalise, "");
   flags.toggle("shared-expert", model.shared_expert, "");
+  flags.add("balance-weight", model.balance_weight, between(0, 1e6), "", "0.01, with --super-classes 0");
 }
 
 void add_data_flags(Flags& flags, std::string& format, std::string& labels) {

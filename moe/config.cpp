@@ -37,11 +37,15 @@ std::string size_problem(const ModelConfig& c) {
   return "";
 }
 
+std::string weight_problem(const char* key, double weight) {
+  if (weight >= 0 && weight <= 1e6) return "";
+  return is_wrong(key, std::isfinite(weight) ? shown(weight) : std::to_string(weight), "from 0 to 1e6");
+}
+
 std::string super_class_problem(const ModelConfig& c) {
-  const double weight = c.moe.super_class_weight;
-  if (!(weight >= 0 && weight <= 1e6)) {
-    return is_wrong("super_class_weight", std::isfinite(weight) ? shown(weight) : std::to_string(weight),
-                    "from 0 to 1e6");
+  for (const std::string& problem : {weight_problem("super_class_weight", c.moe.super_class_weight),
+                                     weight_problem("balance_weight", c.moe.balance_weight)}) {
+    if (!problem.empty()) return problem;
   }
   const std::vector<int>& map = c.moe.super_classes;
   if (map.empty()) return "";
@@ -89,6 +93,7 @@ MoeConfig moe_config_from_json(const nlohmann::ordered_json& json, const std::st
   if (fields.has("shared_expert")) fields.read("shared_expert", c.shared_expert);
   fields.read("super_classes", c.super_classes);
   fields.read("super_class_weight", c.super_class_weight);
+  if (fields.has("balance_weight")) fields.read("balance_weight", c.balance_weight);
   fields.finish();
   try {
     c.moe_layers = parse_block_choice(layers);
@@ -129,7 +134,8 @@ nlohmann::ordered_json to_json(const ModelConfig& c) {
             {"renormalise", c.moe.renormalise},
             {"shared_expert", c.moe.shared_expert},
             {"super_classes", c.moe.super_classes},
-            {"super_class_weight", c.moe.super_class_weight}}}};
+            {"super_class_weight", c.moe.super_class_weight},
+            {"balance_weight", c.moe.balance_weight}}}};
 }
 
 ModelConfig model_config_from_json(const nlohmann::ordered_json& json, const std::string& where) {

@@ -25,6 +25,7 @@ struct MoeConfig {
   bool shared_expert = false;       // one more expert that all images pass, with gate 1
   std::vector<int> super_classes;   // [N]: the expert that class n belongs to; empty: no router loss
   double super_class_weight = 0.3;  // of the router's loss beside the classifier's
+  double balance_weight = 0;        // of the balance loss of each decision (moe/balance.h); 0: none
 
   bool is_dense() const { return router == "none"; }
   /// Tokens are routed one by one in every MoE block; else whole images, once.

@@ -61,6 +61,7 @@ ModelConfig apply(const ModelFlags& flags, VitConfig vit) {
     config.moe.router_pool = flags.router_pool == "cls" ? RouterPool::cls : RouterPool::mean;
     set(config.moe.renormalise, flags.renormalise);
     set(config.moe.shared_expert, flags.shared_expert);
+    config.moe.balance_weight = flags.balance_weight.value_or(kBalanceWeight);
   } else if (flags.experts > 0) {
     throw UsageError("--experts " + std::to_string(flags.experts) + " needs a router: add --router image");
   }

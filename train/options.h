@@ -29,7 +29,13 @@ struct ModelFlags {
   std::string router_pool = "mean";
   std::optional<bool> renormalise, shared_expert;  // unset: no
   double router_weight = 0.3;                      // of the router's cross entropy
+  std::optional<double>
+      balance_weight;  // of the balance loss; unset: kBalanceWeight, or 0 with super-classes
 };
+
+/// What Switch Transformers take (Fedus et al. 2021: alpha = 0.01). Super-classes fix the load, and need
+/// none.
+inline constexpr double kBalanceWeight = 0.01;
 
 /// The preset with the flags' changes. Throws UsageError for an unknown preset or value and for sizes that
 /// cannot work. Without data the preset's own image size, channels and classes stand.

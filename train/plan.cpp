@@ -69,6 +69,20 @@ int64_t suitable_batch(int64_t images) {
   return std::clamp<int64_t>(images / 40 / 8 * 8, 16, 128);
 }
 
+// Without super-classes a router learns from what its gates do.
+void warn_of_end_to_end(const ModelFlags& flags, std::vector<std::string>& warnings) {
+  if (flags.top_k == 1 && flags.renormalise.value_or(false)) {
+    warnings.push_back(
+        "--top-k 1 with --renormalise: every gate is 1, so that without --super-classes the router learns "
+        "nothing from the classifier's loss; leave --renormalise out");
+  }
+  if (flags.balance_weight == 0.0) {
+    warnings.push_back(
+        "--balance-weight 0 without --super-classes: nothing keeps the router from sending all to one "
+        "expert");
+  }
+}
+
 ModelDescription describe_model(const TrainOptions& options, const Dataset& dataset, const Holdout& split,
                                 std::vector<std::string>& warnings) {
   const DatasetInfo& data = dataset.info();
@@ -78,10 +92,11 @@ ModelDescription describe_model(const TrainOptions& options, const Dataset& data
   if (!options.super_classes.empty()) {
     division = super_classes_for(options, data);
     flags.experts = division.experts;
+    if (!flags.balance_weight) flags.balance_weight = 0;
   } else if (flags.router != "none") {
     if (flags.experts == 0)
       throw UsageError("--router " + flags.router + " needs --experts E (or --super-classes)");
-    warnings.push_back("no --super-classes: the router learns from the classifier's loss alone");
+    warn_of_end_to_end(flags, warnings);
   }
   d.config = model_from_flags(flags, data);
   if (division.experts > 0) {

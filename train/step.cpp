@@ -33,6 +33,7 @@ StepFigures& operator+=(StepFigures& a, const StepFigures& b) {
   a.loss += b.loss;
   a.class_loss += b.class_loss;
   a.router_loss += b.router_loss;
+  a.balance_loss += b.balance_loss;
   a.correct += b.correct;
   a.router_correct += b.router_correct;
   a.input_seconds += b.input_seconds;
@@ -62,14 +63,17 @@ class Pieces {
 
 // What one thread needs to run a lane.
 struct TrainingStep::Worker {
-  Worker(const ParameterStore& store, const PackedWeights& packed, int touched)
-      : gradients(store, touched), tape(arena, store, packed, gradients) {}
+  Worker(const Model& model, const PackedWeights& packed, int touched)
+      : gradients(model.parameters(), touched),
+        tape(arena, model.parameters(), packed, gradients),
+        load(model.config()) {}
 
   Arena arena;
   Gradients gradients;
   Tape tape;
   ImageScratch scratch;
   StepFigures figures;  // of the lane at work
+  ExpertLoad load;      // of the same
 };
 
 int touched_experts(const LanePlan& plan, const ModelConfig& model) {
@@ -83,13 +87,15 @@ TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig&
       optimizer_(optimizer),
       config_(config),
       plan_(plan_lanes(config.batch_size / config.accumulate, config.lanes, model.config().vit.tokens())),
-      packed_(model.parameters(), kernels(), true) {
+      packed_(model.parameters(), kernels(), true),
+      load_(model.config()),
+      next_load_(model.config()) {
   gradient_ = memory_.allocate<real>(model.parameters().size());
   squares_.resize(optimizer.pieces());
   const int threads = std::clamp(config.threads, 1, plan_.lanes);
   const int touched = touched_experts(plan_, model.config());
   for (int i = 0; i < threads; ++i) {
-    workers_.push_back(std::make_unique<Worker>(model.parameters(), packed_, touched));
+    workers_.push_back(std::make_unique<Worker>(model, packed_, touched));
     workers_.back()->scratch.reserve(std::min(scratch_bytes, ImageScratch::kOwnBytes));
   }
 }
@@ -129,6 +135,7 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
   Meeting meeting;
   StepFigures total;
   bool finite = true;
+  next_load_.clear();
   const auto work = [&] {
     flush_denormals();
     pin_worker(omp_get_thread_num(), omp_get_num_threads());
@@ -141,6 +148,7 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
               [&](int) {
                 worker.gradients.add_to(gradient_);
                 total += worker.figures;
+                next_load_.add(worker.load);
               });
     meeting.wait_for_all(omp_get_num_threads());
     if (!lanes.failed()) {
@@ -169,6 +177,7 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
                     "(now " +
                     std::to_string(lr) + ") or set --clip-norm 1");
   }
+  std::swap(load_, next_load_);
   return total;
 }
 
@@ -179,6 +188,7 @@ void TrainingStep::run_lane(Worker& worker, const FillBatch& fill, uint32_t epoc
   const int64_t last = plan_.first(lane % plan_.lanes + 1);
   worker.gradients.clear();
   worker.figures = {};
+  worker.load.clear();
   for (int64_t first = plan_.first(lane % plan_.lanes); first < last; first += plan_.chunk) {
     run_chunk(worker, fill, epoch, part + first,
               static_cast<int>(std::min<int64_t>(plan_.chunk, last - first)));
@@ -202,10 +212,12 @@ void TrainingStep::run_chunk(Worker& worker, const FillBatch& fill, uint32_t epo
   Pass pass{tape, true, config_.seed, epoch, static_cast<uint32_t>(position)};
   const Model::Output output = model_.forward(pass, tape.constant(images), config_.choice);
   const MoeConfig& moe = model_.config().moe;
-  const Loss loss = loss_of(tape, output, targets, moe, config_.batch_size);
+  const Loss loss = loss_of(tape, output, targets, moe, config_.batch_size, load_);
   tape.backward(loss.total);
 
+  worker.load.add(output);
   figures.loss = tape.value(loss.total)[0];
+  if (loss.balance) figures.balance_loss = tape.value(loss.balance)[0];
   figures.class_loss = tape.value(loss.classes)[0];
   figures.correct = count_hits(tape.value(output.logits), labels);
   if (loss.router) {

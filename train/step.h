@@ -33,10 +33,11 @@ struct StepConfig {
 
 /// What a step measured, over its batch.
 struct StepFigures {
-  double loss = 0;         // the mean that was minimised
-  double class_loss = 0;   // of it, the cross entropy of the classes
-  double router_loss = 0;  // of it, the router's part, weight included
-  int64_t correct = 0;     // images whose largest logit is their label's
+  double loss = 0;          // the mean that was minimised
+  double class_loss = 0;    // of it, the cross entropy of the classes
+  double router_loss = 0;   // of it, the router's part, weight included
+  double balance_loss = 0;  // of it, the balance loss, weight included
+  int64_t correct = 0;      // images whose largest logit is their label's
   int64_t router_correct = 0;
   double gradient_norm = 0;  // before clipping
   double input_seconds = 0;  // spent reading and decoding, summed over threads
@@ -55,6 +56,11 @@ class TrainingStep {
   /// of a broken image, and Error naming the step when loss or gradient is not finite (the weights are then
   /// untouched).
   StepFigures run(const FillBatch& fill, uint32_t epoch, int64_t position, int64_t step, double lr);
+
+  /// How many units each expert got in the last step: the next one's balance loss needs it, so that a run
+  /// that goes on must have it set again.
+  const ExpertLoad& expert_load() const { return load_; }
+  ExpertLoad& expert_load() { return load_; }
 
   const LanePlan& plan() const { return plan_; }
   /// Threads that run lanes: at most one a lane.
@@ -77,6 +83,7 @@ class TrainingStep {
   Arena memory_;
   real* gradient_;               // of the batch, laid out like the store
   std::vector<double> squares_;  // by optimiser piece
+  ExpertLoad load_, next_load_;  // of the last step, and of the one at work
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

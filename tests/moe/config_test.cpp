@@ -56,6 +56,7 @@ TEST_CASE("dense models and mixtures survive the way through JSON text") {
   cls.moe.router_pool = RouterPool::cls;
   cls.moe.super_class_weight = 0.1 + 0.2;
   cls.moe.renormalise = cls.moe.shared_expert = true;
+  cls.moe.balance_weight = 0.1 + 0.2;
   ModelConfig every = mixture(), listed = mixture();
   every.moe.moe_layers = BlockChoice::every(3);
   listed.moe.moe_layers = BlockChoice::listed({0, 4, 8});
@@ -68,7 +69,7 @@ TEST_CASE("dense models and mixtures survive the way through JSON text") {
 
 TEST_CASE("a file from before a key was there is read as what it was") {
   Json json = to_json(mixture());
-  for (const char* key : {"renormalise", "shared_expert"}) json["moe"].erase(key);
+  for (const char* key : {"renormalise", "shared_expert", "balance_weight"}) json["moe"].erase(key);
   CHECK(model_config_from_json(json, "here") == mixture());
   for (const char* key : {"experts", "top_k", "moe_layers", "router_pool", "super_classes"}) {
     Json without = to_json(mixture());
@@ -104,6 +105,8 @@ TEST_CASE("a model that cannot work is refused with key, value and what would be
          c.moe.moe_layers = BlockChoice::listed({3, 3});
        }},
       {"super_class_weight is -1", [](ModelConfig& c) { c.moe.super_class_weight = -1; }},
+      {"balance_weight is -1", [](ModelConfig& c) { c.moe.balance_weight = -1; }},
+      {"balance_weight is nan", [=](ModelConfig& c) { c.moe.balance_weight = kNan; }},
       {"super_class_weight is nan", [=](ModelConfig& c) { c.moe.super_class_weight = kNan; }},
       {"super_classes has 3 entries, it should have one for each of the 10 classes",
        [](ModelConfig& c) {
@@ -135,7 +138,8 @@ TEST_CASE("a model that cannot work is refused with key, value and what would be
     ModelConfig config = mixture();
     w.change(config);
     check_line(message_of<UsageError>([&] { validate(config, "here"); }), w.part);
-    if (std::isfinite(config.moe.super_class_weight)) check_line(read_error(to_json(config)), w.part);
+    if (std::isfinite(config.moe.super_class_weight + config.moe.balance_weight))
+      check_line(read_error(to_json(config)), w.part);
   }
 }
 

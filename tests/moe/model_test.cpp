@@ -34,6 +34,7 @@ ModelConfig token_config() {
   c.moe.experts = 4;
   c.moe.top_k = 2;
   c.moe.super_classes = {};
+  c.moe.balance_weight = 0.5;
   c.vit.pool = Pool::cls;
   return c;
 }
@@ -46,6 +47,7 @@ std::vector<ModelConfig> configs() {
   top2.moe.top_k = 2;
   top2.moe.router_pool = RouterPool::cls;
   top2.moe.super_classes = {};
+  top2.moe.balance_weight = 0.5;
   all_blocks.vit.tokenizer = TokenizerKind::conv;
   all_blocks.vit.conv_layers = 1;
   all_blocks.vit.pool = Pool::seq;
@@ -71,9 +73,13 @@ void sharpen_router(ParameterStore& store) {
 struct ModelOnPattern {
   Model model;
   Choice choice;
+  ExpertLoad before;  // an uneven one
 
   explicit ModelOnPattern(const ModelConfig& config, Choice choice = Choice::learned)
-      : model(config), choice(choice) {
+      : model(config), choice(choice), before(config) {
+    std::vector<int64_t> counts = before.counts();
+    for (size_t i = 0; i < counts.size(); ++i) counts[i] = static_cast<int64_t>(1 + 3 * i % 7);
+    before.set_counts(counts);
     fill_with_pattern(model.parameters());
     sharpen_router(model.parameters());
   }
@@ -88,7 +94,7 @@ struct ModelOnPattern {
     const Tensor targets = pass.tape.allocate(shape);
     for (int64_t i = 0; i < targets.count(); ++i)
       targets[i] = i % shape[1] == i / shape[1] % shape[1] ? 1 : 0;
-    return loss_of(pass.tape, out, targets, model.config().moe, shape[0]).total;
+    return loss_of(pass.tape, out, targets, model.config().moe, shape[0], before).total;
   }
 };
 
