@@ -97,7 +97,7 @@ Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first
   const auto rows_of = [=](int64_t e) { return int64_t{first[e + 1]} - first[e]; };
   for (int64_t e = 0; e < experts; ++e) {
     if (rows_of(e) == 0) continue;
-    const PackedWeight* packed = tape.packed(weight);
+    const PackedWeight* packed = tape.packed_expert(weight, static_cast<int>(e));
     if (packed && packed->narrow) {
       multiply(tape.arena(), tape.team(), *packed->narrow,
                {rows_of(e), out, in, X.data + first[e] * in, packed->codes + e * packed->codes_stride,
