@@ -6,6 +6,8 @@ namespace vmoe {
 
 namespace {
 
+constexpr const char* kRoutedExperts = ".moe.experts";
+
 LayerInfo router_layer(const ModelConfig& c) {
   const int64_t weights = int64_t{c.moe.experts} * c.vit.dim;
   return {"moe.router", {c.moe.experts}, weights, weights, 2 * weights};
@@ -27,7 +29,7 @@ int64_t reachable_experts(const ModelConfig& c) {
 
 LayerInfo experts_layer(const ModelConfig& c, int index) {
   LayerInfo row = mlp_layer(c.vit, index);
-  row.name = "blocks." + std::to_string(index) + ".moe.experts";
+  row.name = "blocks." + std::to_string(index) + kRoutedExperts;
   row.active_params = row.params * reachable_experts(c);
   row.flops *= c.moe.top_k;
   row.params *= c.moe.experts;
@@ -64,12 +66,25 @@ std::vector<LayerInfo> layers(const ModelConfig& config) {
   return rows;
 }
 
+std::string mixture_phrase(const ModelConfig& config) {
+  if (config.moe.is_dense()) return "";
+  const std::vector<int> blocks = config.moe_blocks();
+  std::string numbers;
+  for (const int i : blocks) numbers += (numbers.empty() ? "" : ", ") + std::to_string(i);
+  return "router " + config.moe.router + ", E = " + std::to_string(config.moe.experts) +
+         ", k = " + std::to_string(config.moe.top_k) + ", L = " + std::to_string(blocks.size()) +
+         (blocks.size() > 1 ? " (blocks " : " (block ") + numbers + "), " +
+         (config.moe.renormalise ? "renormalised" : "raw") + " gates" +
+         (config.moe.shared_expert ? ", a shared expert" : "");
+}
+
 ModelSize size_of(const ModelConfig& config) {
   ModelSize total;
   for (const LayerInfo& row : layers(config)) {
     total.params += row.params;
     total.active_params += row.active_params;
     total.flops += row.flops;
+    if (row.name.ends_with(kRoutedExperts)) total.routed_flops += row.flops;
   }
   return total;
 }

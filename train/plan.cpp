@@ -198,11 +198,13 @@ std::string RunPlan::summary() const {
   std::snprintf(model, sizeof model, "%.2f M parameters (%.2f M active), %.1f MFLOP an image",
                 static_cast<double>(size.params) / 1e6, static_cast<double>(size.active_params) / 1e6,
                 static_cast<double>(size.flops) / 1e6);
+  const std::string mixture = mixture_phrase(description.config);
   return dataset->info().format + ", " + std::to_string(split.train.size()) + " training and " +
          std::to_string(split.holdout.size()) + " hold-out images, " +
-         std::to_string(description.classes.size()) + " classes; " + model + "; " + std::to_string(epochs) +
-         " epochs of " + std::to_string(steps_per_epoch) + " steps of " + std::to_string(step.batch_size) +
-         " images, " + std::to_string(step.threads) + " threads";
+         std::to_string(description.classes.size()) + " classes; " + model +
+         (mixture.empty() ? "" : ", " + mixture) + "; " + std::to_string(epochs) + " epochs of " +
+         std::to_string(steps_per_epoch) + " steps of " + std::to_string(step.batch_size) + " images, " +
+         std::to_string(step.threads) + " threads";
 }
 
 }  // namespace vmoe

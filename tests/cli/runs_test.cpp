@@ -565,3 +565,56 @@ TEST_CASE("Ctrl-C ends a run with a whole checkpoint and exit code 130, and it c
   succeed(train_command((folder / "stopped").string(), again));
   check_same_run(folder / "whole", folder / "stopped");
 }
+
+TEST_CASE("info, plan and bench take the flags of a mixture, and say what is routed where") {
+  const std::vector<std::string> flags = {"--router",         "image",
+                                          "--experts",        "4",
+                                          "--top-k",          "2",
+                                          "--moe-layers",     "every:2",
+                                          "--renormalise",    "--shared-expert",
+                                          "--pool",           "cls",
+                                          "--router-pool",    "cls",
+                                          "--balance-weight", "0.5"};
+  const auto with = [&](std::vector<std::string> command) {
+    command.insert(command.end(), flags.begin(), flags.end());
+    return command;
+  };
+  const Json info = json_of(with({"info", "fashion64"}));
+  const std::vector<int> blocks = info["moe_blocks"];
+  CHECK(blocks.front() == 1);
+  const Json& moe = info["config"]["moe"];
+  CHECK(moe["moe_layers"] == "every:2");
+  CHECK(moe["renormalise"] == true);
+  CHECK(moe["shared_expert"] == true);
+  CHECK(moe["router_pool"] == "cls");
+  CHECK(moe["balance_weight"] == 0.5);
+  CHECK((info["routed_flops"] > 0 && info["routed_flops"] < info["flops"]));
+  const std::string text = succeed(with({"info", "fashion64"})).out;
+  for (const char* part : {"Mixture: router image, E = 4, k = 2, L = ", "(blocks 1, 3", "a shared expert",
+                           "of the FLOPs are in routed experts", "blocks.1.moe.shared"}) {
+    CAPTURE(part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+  for (const char* mode : {"train", "infer"}) {
+    const Json bench =
+        json_of(with({"bench", mode, "--model", "fashion64", "--seconds", "0", "--batch-size", "4"}));
+    CHECK(bench["config"]["moe"] == moe);
+    CHECK(bench["flops_per_image"] == info["flops"].get<double>() * (mode == std::string("train") ? 3 : 1));
+  }
+  const TemporaryFolder folder;
+  std::vector<std::string> plan = with(train_command((folder / "run").string()));
+  plan[0] = "plan";
+  plan.insert(plan.end(), {"--calibrate", "0.02"});
+  CHECK(succeed(plan).out.find("router image, E = 4, k = 2, L = 1 (block 1)") != std::string::npos);
+  CHECK(json_of(plan)["moe_blocks"] == std::vector<int>{1});
+}
+
+TEST_CASE("bench trains and predicts with a router of tokens, spread evenly or as it likes") {
+  for (const char* routing : {"even", "learned"}) {
+    for (const char* mode : {"train", "infer"}) {
+      const Json bench = json_of({"bench", mode, "--model", "fashion64", "--router", "token", "--experts",
+                                  "4", "--routing", routing, "--seconds", "0", "--batch-size", "4"});
+      CHECK(bench["images_per_second"] > 0);
+    }
+  }
+}

@@ -244,6 +244,20 @@ TEST_CASE("where tokens are routed each MoE block has a router, and one image ca
   CHECK(names == "blocks.8.moe.router blocks.8.moe.experts blocks.8.moe.shared ");
 }
 
+TEST_CASE("what is routed is said in one phrase, and its share of the FLOPs is that of the chosen experts") {
+  ModelConfig c = mixture();
+  CHECK(mixture_phrase(c) == "router image, E = 4, k = 2, L = 2 (blocks 7, 8), raw gates");
+  CHECK(size_of(c).routed_flops == 2 * 2 * mlp_layer(c.vit, 0).flops);
+  c.moe.renormalise = c.moe.shared_expert = true;
+  c.moe.moe_layers = BlockChoice::listed({3});
+  CHECK(mixture_phrase(c) ==
+        "router image, E = 4, k = 2, L = 1 (block 3), renormalised gates, a shared expert");
+  CHECK(size_of(c).routed_flops == 2 * mlp_layer(c.vit, 0).flops);  // the shared one is not routed
+  c.moe.router = "none";
+  CHECK(mixture_phrase(c) == "");
+  CHECK(size_of(c).routed_flops == 0);
+}
+
 TEST_CASE("with experts in blocks apart the table counts those alone, and the router before the first") {
   ModelConfig c = mixture();
   c.moe.moe_layers = BlockChoice::listed({2, 5});
