@@ -11,22 +11,27 @@ const real* values(Tape& tape, const MatrixPart& w) {
   return tape.value(w.weight).data + w.expert * w.out * w.in;
 }
 
+// The shared packed copy, ready to be read; null for a weight that is not a parameter.
+const PackedWeight* packed_of(Tape& tape, const MatrixPart& w) {
+  return tape.packed_expert(w.weight, static_cast<int>(w.expert));
+}
+
 // W [O, I] in panels for y = x W^T: the shared copy, or packed here for a weight that is not a parameter.
 const real* forward_panels(Tape& tape, const MatrixPart& w) {
-  if (const PackedWeight* packed = tape.packed(w.weight))
+  if (const PackedWeight* packed = packed_of(tape, w))
     return packed->forward + w.expert * packed->forward_stride;
   return pack_in(tape.arena(), w.in, w.out, {values(tape, w), 1, w.in});
 }
 
 const real* backward_panels(Tape& tape, const MatrixPart& w) {
-  const PackedWeight* packed = tape.packed(w.weight);
+  const PackedWeight* packed = packed_of(tape, w);
   if (packed && packed->backward) return packed->backward + w.expert * packed->backward_stride;
   return pack_in(tape.arena(), w.out, w.in, {values(tape, w), w.in, 1});
 }
 
 // Where the weight is packed with fewer bits, else null.
 const PackedWeight* narrow(Tape& tape, const MatrixPart& w) {
-  const PackedWeight* packed = tape.packed(w.weight);
+  const PackedWeight* packed = packed_of(tape, w);
   return packed && packed->narrow ? packed : nullptr;
 }
 

@@ -56,6 +56,10 @@ const PackedWeight* Tape::packed(Var v) const {
   return packed_ ? packed_->of(param(v)) : nullptr;
 }
 
+const PackedWeight* Tape::packed_expert(Var v, int expert) const {
+  return packed_ ? packed_->of_expert(param(v), expert) : nullptr;
+}
+
 Tensor Tape::grad(Var v) {
   const Target target = grad_target(v);
   if (target.fresh) std::fill(target.tensor.begin(), target.tensor.end(), real{0});

@@ -35,17 +35,21 @@ void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default
 }
 
 void add_mixture_flags(Flags& flags, ModelFlags& model) {
-  flags.group("Mixture of experts");
+  flags.group("Mixture of experts",
+              "E MLPs in place of one; the K best for an image, or token, weighted by gates");
   std::vector<std::string> names = {"none"};
   for (const Router& router : routers()) names.push_back(router.name);
   const MoeConfig standard;
-  flags.choice("router", model.router, names, "who sends what to which expert; image: whole images",
+  flags.choice("router", model.router, names, "what goes to experts: images, or tokens in each block",
                model.router.value_or(standard.router));
-  flags.add("experts", model.experts, at_least(1), "experts E in each of these layers",
-            "that of --super-classes");
-  flags.add("top-k", model.top_k, at_least(1), "experts that work on one image, at most E",
-            std::to_string(standard.top_k));
-  flags.text("moe-layers", model.moe_layers, "last:L", "which blocks have experts", "last:2");
+  flags.text("moe-layers", model.moe_layers, "BLOCKS", "last:n, every:n (n-1, 2n-1, ...), or i,j,... from 0",
+             "last:2");
+  flags.add("experts", model.experts, at_least(1), "", "that of --super-classes");
+  flags.add("top-k", model.top_k, at_least(1), "", std::to_string(standard.top_k));
+  flags.choice("router-pool", model.router_pool, {"mean", "cls"}, "");
+  flags.toggle("renormalise", model.renormalise, "");
+  flags.toggle("shared-expert", model.shared_expert, "");
+  flags.add("balance-weight", model.balance_weight, between(0, 1e6), "", "0.01 end to end");
 }
 
 void add_data_flags(Flags& flags, std::string& format, std::string& labels) {

@@ -90,8 +90,9 @@ void print(std::ostream& out, const Figures& figures, const ModelDescription& mo
   if (figures.fp32) print_difference(out, figures);
   if (e.routing.experts() == 0) return;
   if (!model.experts.empty()) out << "router finds the super-class of " << percent(e.router_accuracy) << "\n";
+  const char* units = model.config.moe.routes_tokens() ? " tokens, " : " images, ";
   for (int i = 0; i < e.routing.experts(); ++i) {
-    out << "  expert " << i << ": " << e.routing.units_of(i) << " images, " << percent(e.routing.load(i), 1)
+    out << "  expert " << i << ": " << e.routing.units_of(i) << units << percent(e.routing.load(i), 1)
         << (model.experts.empty() ? "" : "  (" + model.experts[static_cast<size_t>(i)] + ")") << '\n';
   }
 }

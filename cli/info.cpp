@@ -59,6 +59,8 @@ Json to_json(const Subject& subject) {
   json["params"] = size.params;
   json["active_params"] = size.active_params;
   json["flops"] = size.flops;
+  json["routed_flops"] = size.routed_flops;
+  json["moe_blocks"] = subject.config.moe_blocks();
   json["config"] = to_json(subject.config);
   json["layers"] = Json::array();
   for (const LayerInfo& layer : layers(subject.config)) {
@@ -119,9 +121,13 @@ void print(std::ostream& out, const Subject& subject) {
   const ModelSize size = size_of(subject.config);
   out << subject.name << ": " << with_unit(static_cast<double>(size.params)) << " parameters ("
       << with_unit(static_cast<double>(size.active_params)) << " active), "
-      << with_unit(static_cast<double>(size.flops)) << " FLOPs an image\n"
-      << "Config: " << json_line(to_json(subject.config)) << '\n'
-      << layer_table(subject.config);
+      << with_unit(static_cast<double>(size.flops)) << " FLOPs an image\n";
+  if (!subject.config.moe.is_dense()) {
+    out << "Mixture: " << mixture_phrase(subject.config) << "; "
+        << percent(static_cast<double>(size.routed_flops) / static_cast<double>(size.flops), 1)
+        << " of the FLOPs are in routed experts\n";
+  }
+  out << "Config: " << json_line(to_json(subject.config)) << '\n' << layer_table(subject.config);
   if (subject.file) print_file(out, *subject.file);
   out << "Build\n" << build_text(build_info());
 }

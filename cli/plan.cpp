@@ -78,6 +78,8 @@ Json to_json(const Answer& a) {
   json["params"] = size.params;
   json["active_params"] = size.active_params;
   json["flops_per_image"] = size.flops;
+  json["routed_flops"] = size.routed_flops;
+  json["moe_blocks"] = a.plan.description.config.moe_blocks();
   json["batch_size"] = plan.step.batch_size;
   json["accumulate"] = plan.step.accumulate;
   json["lanes"] = lanes_in_use(plan, plan.step.lanes);

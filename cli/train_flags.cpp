@@ -46,8 +46,8 @@ void add_training_flags(Flags& flags, TrainOptions& options) {
   add_model_flags(flags, options.model, "suits the data");
   flags.text("super-classes", options.super_classes, "FILE|coarse",
              "what experts are for: vmoe superclass's file");
-  flags.add("router-weight", options.model.router_weight, at_least(0),
-            "of the router's loss on super-classes", to_text(MoeConfig{}.super_class_weight));
+  flags.add("router-weight", options.model.router_weight, at_least(0), "",
+            to_text(MoeConfig{}.super_class_weight));
 }
 
 void add_run_flags(Flags& flags, TrainOptions& o, Machine& machine, bool& json) {

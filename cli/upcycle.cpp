@@ -101,8 +101,9 @@ ExitCode upcycle_command(Arguments arguments, Streams& streams) {
     json["config"] = to_json(description.config);
     print_json(streams.out, json);
   } else {
-    streams.out << description.config.moe.experts << " experts in each of " << description.config.moe_blocks()
-                << " blocks, " << with_unit(static_cast<double>(size.params)) << " parameters ("
+    streams.out << description.config.moe.experts << " experts in each of "
+                << description.config.moe_blocks().size() << " blocks, "
+                << with_unit(static_cast<double>(size.params)) << " parameters ("
                 << with_unit(static_cast<double>(size.active_params)) << " active); written: " << path
                 << '\n';
   }

@@ -1,6 +1,5 @@
 #include "moe/config.h"
 
-#include <charconv>
 #include <cmath>
 
 #include "moe/routers/table.h"
@@ -24,28 +23,34 @@ std::string range_problem(const char* key, int value, int high, const std::strin
 }
 
 std::string size_problem(const ModelConfig& c) {
-  const std::string experts = std::to_string(c.moe.experts), depth = std::to_string(c.vit.depth);
+  const std::string experts = std::to_string(c.moe.experts);
   for (const std::string& problem :
        {range_problem("experts", c.moe.experts, kMostExperts, std::to_string(kMostExperts)),
         range_problem("top_k", c.moe.top_k, c.moe.experts, "experts, which is " + experts),
-        range_problem("moe_layers", c.moe.moe_layers, c.vit.depth, "depth, which is " + depth)}) {
+        c.moe.moe_layers.problem(c.vit.depth)}) {
     if (!problem.empty()) return problem;
   }
   const double expert = 2.0 * c.vit.dim * c.vit.mlp_dim;
-  if (!(expert * c.moe.experts * c.moe.moe_layers <= 0x1p40)) {
+  if (!(expert * c.moe.experts * static_cast<double>(c.moe_blocks().size()) <= 0x1p40)) {
     return is_wrong("experts", experts, "smaller: all experts together need more than 2^40 parameters");
   }
   return "";
 }
 
+std::string weight_problem(const char* key, double weight) {
+  if (weight >= 0 && weight <= 1e6) return "";
+  return is_wrong(key, std::isfinite(weight) ? shown(weight) : std::to_string(weight), "from 0 to 1e6");
+}
+
 std::string super_class_problem(const ModelConfig& c) {
-  const double weight = c.moe.super_class_weight;
-  if (!(weight >= 0 && weight <= 1e6)) {
-    return is_wrong("super_class_weight", std::isfinite(weight) ? shown(weight) : std::to_string(weight),
-                    "from 0 to 1e6");
+  for (const std::string& problem : {weight_problem("super_class_weight", c.moe.super_class_weight),
+                                     weight_problem("balance_weight", c.moe.balance_weight)}) {
+    if (!problem.empty()) return problem;
   }
   const std::vector<int>& map = c.moe.super_classes;
   if (map.empty()) return "";
+  if (c.moe.routes_tokens())
+    return "super_classes are of images, but router " + c.moe.router + " sends tokens; it should be image";
   if (map.size() != static_cast<size_t>(c.vit.classes)) {
     return "super_classes has " + std::to_string(map.size()) +
            " entries, it should have one for each of the " + std::to_string(c.vit.classes) + " classes";
@@ -66,6 +71,8 @@ std::string moe_problem(const ModelConfig& c) {
     return error.what();
   }
   if (std::string problem = size_problem(c); !problem.empty()) return problem;
+  if (c.moe.router_pool == RouterPool::cls && c.moe.routes_tokens())
+    return is_wrong("router_pool", "cls", "mean: router " + c.moe.router + " reads tokens one by one");
   if (c.moe.router_pool == RouterPool::cls && !c.vit.has_class_token()) {
     return is_wrong("router_pool", "cls",
                     std::string("mean: a model with pool ") + name_of(c.vit.pool) + " has no class token");
@@ -82,11 +89,14 @@ MoeConfig moe_config_from_json(const nlohmann::ordered_json& json, const std::st
   fields.read("top_k", c.top_k);
   fields.read("moe_layers", layers);
   fields.read("router_pool", c.router_pool, kRouterPools);
+  if (fields.has("renormalise")) fields.read("renormalise", c.renormalise);
+  if (fields.has("shared_expert")) fields.read("shared_expert", c.shared_expert);
   fields.read("super_classes", c.super_classes);
   fields.read("super_class_weight", c.super_class_weight);
+  if (fields.has("balance_weight")) fields.read("balance_weight", c.balance_weight);
   fields.finish();
   try {
-    c.moe_layers = parse_moe_layers(layers);
+    c.moe_layers = parse_block_choice(layers);
   } catch (const UsageError& error) {
     throw InputError(where + ": " + error.what());
   }
@@ -99,15 +109,8 @@ const char* name_of(RouterPool pool) {
   return kRouterPools[static_cast<int>(pool)];
 }
 
-int parse_moe_layers(const std::string& text) {
-  constexpr std::string_view kPrefix = "last:";
-  int layers = 0;
-  if (text.starts_with(kPrefix)) {
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data() + kPrefix.size(), end, layers);
-    if (error == std::errc() && stop == end) return layers;
-  }
-  throw UsageError(is_wrong("moe_layers", shown(text), "last:L, the number L of blocks with experts"));
+bool MoeConfig::routes_tokens() const {
+  return !is_dense() && find_router(router).unit == Unit::token;
 }
 
 std::string problem_with(const ModelConfig& config) {
@@ -126,10 +129,13 @@ nlohmann::ordered_json to_json(const ModelConfig& c) {
            {{"router", c.moe.router},
             {"experts", c.moe.experts},
             {"top_k", c.moe.top_k},
-            {"moe_layers", "last:" + std::to_string(c.moe.moe_layers)},
+            {"moe_layers", to_text(c.moe.moe_layers)},
             {"router_pool", name_of(c.moe.router_pool)},
+            {"renormalise", c.moe.renormalise},
+            {"shared_expert", c.moe.shared_expert},
             {"super_classes", c.moe.super_classes},
-            {"super_class_weight", c.moe.super_class_weight}}}};
+            {"super_class_weight", c.moe.super_class_weight},
+            {"balance_weight", c.moe.balance_weight}}}};
 }
 
 ModelConfig model_config_from_json(const nlohmann::ordered_json& json, const std::string& where) {

@@ -19,7 +19,8 @@ Experts::Experts(ParameterStore& store, const std::string& name, const VitConfig
 Var Experts::forward(Pass& pass, Var x, const Routing& routing) const {
   Tape& tape = pass.tape;
   const Shape shape = tape.value(x).shape;
-  const int64_t units = shape[0], tokens = shape[1], dim = shape[2], assigned = routing.unit.count();
+  const int64_t units = routing.units, dim = shape[2], assigned = routing.unit.count();
+  const int64_t per_image = units / shape[0], tokens = shape[1] / per_image;  // tokens of a unit
 
   // Token rows instead of units: expert e has the rows first_row[e] .. first_row[e + 1] - 1.
   int* first_row = tape.arena().allocate<int>(routing.first.count());
@@ -34,7 +35,7 @@ Var Experts::forward(Pass& pass, Var x, const Routing& routing) const {
   if (pass.training && dropout_rate > 0) {
     const Shape flat = tape.value(hidden).shape;
     hidden = reshape(tape, hidden, {assigned, tokens * flat[1]});
-    hidden = reshape(tape, dropout(pass, hidden, dropout_rate, layer, routing.unit), flat);
+    hidden = reshape(tape, dropout(pass, hidden, dropout_rate, layer, routing.unit, per_image), flat);
   }
   const Var out = expert_linear(tape, hidden, tape.parameter(fc2_weight), tape.parameter(fc2_bias), first);
   const Var y =

@@ -18,9 +18,9 @@ struct Experts {
 
   Experts(ParameterStore& store, const std::string& name, const VitConfig& config, int experts, int layer);
 
-  /// y[u] = sum over the assignments of unit u of gate * expert(x[u]): x [U, T, D] -> [U, T, D] for U =
-  /// routing.units units of T tokens each (T = 1 where tokens are routed one by one). Only assigned units are
-  /// computed. Dropout takes unit u for image u of the chunk.
+  /// y[u] = sum over the assignments of unit u of gate * expert(x[u]): x [B, T, D] -> [B, T, D], cut into
+  /// routing.units units: B images or B T tokens. Only assigned units are computed. What dropout drops of a
+  /// unit is what it would drop there of the whole image.
   Var forward(Pass& pass, Var x, const Routing& routing) const;
 };
 

@@ -22,8 +22,8 @@ Tensor super_targets(Tape& tape, Tensor targets, const MoeConfig& config) {
 
 }  // namespace
 
-Loss loss_of(Tape& tape, const Model::Output& output, Tensor targets, const MoeConfig& config,
-             int64_t batch) {
+Loss loss_of(Tape& tape, const Model::Output& output, Tensor targets, const MoeConfig& config, int64_t batch,
+             const ExpertLoad& before) {
   const auto part = [&](Var logits, Tensor target, double weight) {
     return scale(tape, softmax_cross_entropy(tape, logits, target),
                  static_cast<real>(weight / static_cast<double>(batch)));
@@ -34,6 +34,8 @@ Loss loss_of(Tape& tape, const Model::Output& output, Tensor targets, const MoeC
     loss.router = part(output.router_logits, super_targets(tape, targets, config), config.super_class_weight);
     loss.total = add(tape, loss.classes, loss.router);
   }
+  loss.balance = balance_loss(tape, output, config, before, batch);
+  if (loss.balance) loss.total = add(tape, loss.total, loss.balance);
   return loss;
 }
 

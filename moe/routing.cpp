@@ -12,6 +12,7 @@ Routing& assign(Tape& tape, View<const int> choices, int experts) {
   int* unit = arena.allocate<int>(assignments);
   int* expert = arena.allocate<int>(assignments);
   int* slot = arena.allocate<int>(assignments);
+  int* choice = arena.allocate<int>(assignments);
 
   std::fill(first, first + experts + 1, 0);
   std::fill(filled, filled + experts, 0);
@@ -24,6 +25,7 @@ Routing& assign(Tape& tape, View<const int> choices, int experts) {
       unit[place] = static_cast<int>(t);
       expert[place] = e;
       slot[place] = filled[e]++;
+      choice[place] = static_cast<int>(j);
     }
   }
 
@@ -33,9 +35,40 @@ Routing& assign(Tape& tape, View<const int> choices, int experts) {
   routing.unit = {unit, {assignments}};
   routing.expert = {expert, {assignments}};
   routing.slot = {slot, {assignments}};
+  routing.choice = {choice, {assignments}};
   routing.first = {first, {experts + 1}};
   routing.dropped = {nullptr, {0}};
   return routing;
+}
+
+Routing& make_routing(Tape& tape, int units, int experts, int per_unit) {
+  Arena& arena = tape.arena();
+  const int64_t assignments = int64_t{units} * per_unit;
+  const auto numbers = [&](int64_t count) { return View<const int>{arena.allocate<int>(count), {count}}; };
+  Routing& routing = *new (arena.allocate_bytes(sizeof(Routing))) Routing;
+  routing.units = units;
+  routing.experts = experts;
+  routing.logits = tape.constant(tape.allocate({units, experts}));
+  routing.probabilities = tape.constant(tape.allocate({units, experts}));
+  routing.gate = tape.constant(tape.allocate({assignments}));
+  for (View<const int>* list : {&routing.unit, &routing.expert, &routing.slot, &routing.choice})
+    *list = numbers(assignments);
+  routing.first = numbers(experts + 1);
+  routing.dropped = {nullptr, {0}};
+  return routing;
+}
+
+void copy_routing(const Tape& tape, const Routing& from, Routing& to) {
+  for (const auto member : {&Routing::logits, &Routing::probabilities, &Routing::gate}) {
+    const Tensor source = tape.value(from.*member), target = tape.value(to.*member);
+    require_shape("copy_routing", source.shape, target.shape);
+    std::copy(source.begin(), source.end(), target.begin());
+  }
+  // The lists are const for readers; the room is ours.
+  for (const auto member :
+       {&Routing::unit, &Routing::expert, &Routing::slot, &Routing::choice, &Routing::first}) {
+    std::copy((from.*member).begin(), (from.*member).end(), const_cast<int*>((to.*member).data));
+  }
 }
 
 }  // namespace vmoe

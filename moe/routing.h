@@ -23,10 +23,16 @@ struct Routing {
   View<const int> unit;     // [A], 0 .. T-1
   View<const int> expert;   // [A], 0 .. E-1
   View<const int> slot;     // [A], from 0 for every expert
+  View<const int> choice;   // [A], 0 .. K-1: which choice of its unit it is
   Var gate;                 // [A], finite and >= 0
   View<const int> first;    // [E + 1]: expert e has the assignments first[e] .. first[e + 1] - 1
   View<const int> dropped;  // units that no expert took; their output is zero
 };
+
+/// Room for a routing of `units` units with `per_unit` experts each, and its values, copied there: for one
+/// whose own memory will be used again. Nothing is dropped. Its Vars are constants.
+Routing& make_routing(Tape& tape, int units, int experts, int per_unit);
+void copy_routing(const Tape& tape, const Routing& from, Routing& to);
 
 /// Sorts choices [T, K], row t naming the experts of unit t in order of preference, into the assignments of a
 /// new Routing: all first choices in unit order, then all second choices, and so on. There is no capacity, so

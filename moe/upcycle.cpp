@@ -11,11 +11,18 @@ namespace vmoe {
 
 namespace {
 
-// blocks.3.moe.experts.fc1.weight -> blocks.3.mlp.fc1.weight; other names stay.
+// blocks.3.moe.experts.fc1.weight -> blocks.3.mlp.fc1.weight, the same for `shared`; other names stay.
 std::string dense_name(std::string name) {
-  const std::string experts = ".moe.experts.";
-  const size_t at = name.find(experts);
-  return at == std::string::npos ? name : name.replace(at, experts.size(), ".mlp.");
+  for (const std::string part : {".moe.experts.", ".moe.shared."}) {
+    if (const size_t at = name.find(part); at != std::string::npos)
+      return name.replace(at, part.size(), ".mlp.");
+  }
+  return name;
+}
+
+// A shared expert's output is added to that of the copies, so at first it must be zero.
+bool starts_at_zero(const std::string& name) {
+  return name.find(".moe.shared.fc2.") != std::string::npos;
 }
 
 double root_mean_square(Tensor values) {
@@ -44,6 +51,10 @@ void upcycle(const Model& dense, Model& mixture, const UpcycleOptions& options) 
     const ParamId source = from.find(dense_name(parameter.name));
     if (!source) continue;
     const Tensor trained = from.value(source), target = to.value({i});
+    if (starts_at_zero(parameter.name)) {
+      std::fill(target.begin(), target.end(), real{0});
+      continue;
+    }
     const int copies = std::max(1, parameter.experts);
     for (int e = 0; e < copies; ++e) {
       const Tensor copy = parameter.experts > 0 ? target.row(e) : target;

@@ -17,13 +17,17 @@ Random draw(const Pass& pass, Stream stream, int64_t image, int layer) {
           static_cast<uint16_t>(layer)};
 }
 
-template <class ImageOfRow>
-Var drop_numbers(Pass& pass, Var x, double rate, int layer, const ImageOfRow& image_of_row) {
+template <class PieceOfRow>
+Var drop_numbers(Pass& pass, Var x, double rate, int layer, int64_t per_image,
+                 const PieceOfRow& piece_of_row) {
   if (!pass.training || rate == 0) return x;
   const Tensor mask = pass.tape.allocate(pass.tape.value(x).shape);
   for (int64_t row = 0; row < mask.dim(0); ++row) {
-    Random random = draw(pass, Stream::dropout, image_of_row(row), layer);
-    for (real& factor : mask.row(row)) factor = keep_factor(random, rate);
+    const int64_t piece = piece_of_row(row);
+    const Tensor factors = mask.row(row);
+    Random random = draw(pass, Stream::dropout, piece / per_image, layer);
+    random.skip(static_cast<uint64_t>(piece % per_image * factors.count()));
+    for (real& factor : factors) factor = keep_factor(random, rate);
   }
   return mul(pass.tape, x, pass.tape.constant(mask));
 }
@@ -31,11 +35,11 @@ Var drop_numbers(Pass& pass, Var x, double rate, int layer, const ImageOfRow& im
 }  // namespace
 
 Var dropout(Pass& pass, Var x, double rate, int layer) {
-  return drop_numbers(pass, x, rate, layer, [](int64_t row) { return row; });
+  return drop_numbers(pass, x, rate, layer, 1, [](int64_t row) { return row; });
 }
 
-Var dropout(Pass& pass, Var x, double rate, int layer, View<const int> image) {
-  return drop_numbers(pass, x, rate, layer, [&](int64_t row) { return image[row]; });
+Var dropout(Pass& pass, Var x, double rate, int layer, View<const int> piece, int64_t per_image) {
+  return drop_numbers(pass, x, rate, layer, per_image, [&](int64_t row) { return piece[row]; });
 }
 
 Var drop_path(Pass& pass, Var x, double rate, int layer) {

@@ -33,6 +33,8 @@ class JsonFields {
   void read(const char* key, Enum& value, EnumNames names) {
     value = static_cast<Enum>(read_name(key, names));
   }
+  /// True if the object has this key: a key that files of earlier versions lack is asked for first.
+  bool has(const char* key) const { return json_.contains(key); }
   /// An object inside the object.
   const nlohmann::ordered_json& object(const char* key);
 

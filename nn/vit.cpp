@@ -1,5 +1,7 @@
 #include "nn/vit.h"
 
+#include <algorithm>
+
 #include "autograd/ops.h"
 #include "nn/dropout.h"
 
@@ -14,17 +16,19 @@ ParamId add_class_token(ParameterStore& store, const VitConfig& config) {
   return store.add("cls_token", {1, 1, config.dim}, Role::token, Init::normal(1e-6));
 }
 
-std::vector<Block> make_blocks(ParameterStore& store, const VitConfig& config, int given) {
+std::vector<Block> make_blocks(ParameterStore& store, const VitConfig& config,
+                               const std::vector<int>& given) {
   std::vector<Block> blocks;
   for (int i = 0; i < config.depth; ++i) {
-    blocks.emplace_back(store, config, i, i < config.depth - given ? FeedForward::own : FeedForward::given);
+    const bool is_given = std::find(given.begin(), given.end(), i) != given.end();
+    blocks.emplace_back(store, config, i, is_given ? FeedForward::given : FeedForward::own);
   }
   return blocks;
 }
 
 }  // namespace
 
-Vit::Vit(ParameterStore& store, const VitConfig& config, int given)
+Vit::Vit(ParameterStore& store, const VitConfig& config, const std::vector<int>& given)
     : config(config),
       tokenizer(make_tokenizer(store, config)),
       cls_token(add_class_token(store, config)),

@@ -30,9 +30,9 @@ struct Vit {
   std::optional<SequencePool> sequence_pool;  // only with pool "seq"
   Linear head;
 
-  /// Adds the parameters of a valid configuration. The last `given` blocks get no MLP: whoever runs them
-  /// feeds forward (moe/).
-  Vit(ParameterStore& store, const VitConfig& config, int given = 0);
+  /// Adds the parameters of a valid configuration. The blocks of the numbers in `given` get
+  /// no MLP: whoever runs them feeds forward (moe/).
+  Vit(ParameterStore& store, const VitConfig& config, const std::vector<int>& given = {});
 
   /// Images [B, C, S, S] -> tokens [B, T, D], positions added.
   Var embed(Pass& pass, Var images) const;

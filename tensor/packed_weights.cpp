@@ -29,7 +29,7 @@ bool is_narrow(const NarrowWeights& narrow, const PackedWeight& weight, int para
 
 PackedWeights::PackedWeights(const ParameterStore& store, const Kernels& kernels, bool training,
                              const NarrowWeights& narrow)
-    : store_(store), kernels_(kernels), weights_(store.count()) {
+    : store_(store), kernels_(kernels), weights_(store.count()), first_job_(store.count()) {
   if (training && narrow.kernels && !narrow.kernels->trains()) {
     throw Error(ExitCode::internal, std::string("weights of ") + name_of(narrow.kernels->precision) +
                                         " by '" + narrow.kernels->name + "' are for inference alone");
@@ -53,6 +53,7 @@ PackedWeights::PackedWeights(const ParameterStore& store, const Kernels& kernels
     bytes += copies_of(parameter) * ((packed.forward_stride + packed.backward_stride) * sizeof(real) +
                                      packed.codes_stride + packed.backward_codes_stride) +
              2 * Arena::kAlignment;
+    first_job_[i] = pieces();
     for (int e = 0; e < copies_of(parameter); ++e) jobs_.push_back({i, e});
   }
   memory_.reserve(bytes);  // one block: what grows piece by piece would end with room to spare
@@ -72,15 +73,18 @@ PackedWeights::PackedWeights(const ParameterStore& store, const Kernels& kernels
 }
 
 void PackedWeights::pack(int piece) {
+  if (later_) {
+    throw Error(ExitCode::internal,
+                "'" + store_[{jobs_[piece].parameter}].name + "' was released; it cannot be packed again");
+  }
+  write(piece);
+}
+
+void PackedWeights::write(int piece) const {
   const auto [parameter, expert] = jobs_[piece];
   const PackedWeight& packed = weights_[parameter];
   const int64_t out = packed.outputs, in = packed.inputs;
-  const Tensor value = store_.value({parameter});
-  if (!value.data) {
-    throw Error(ExitCode::internal,
-                "'" + store_[{parameter}].name + "' was released; it cannot be packed again");
-  }
-  const real* w = value.data + expert * out * in;  // [out, in]
+  const real* w = store_.value({parameter}).data + expert * out * in;  // [out, in]
   // The packed copies are ours; PackedWeight shows them to readers as const.
   if (packed.narrow) {
     const TimedOutside timed(Outside::narrow_pack);
@@ -103,12 +107,31 @@ void PackedWeights::pack_all() {
 }
 
 void PackedWeights::pack_and_release(ParameterStore& store) {
+  later_ = std::make_unique<Later>(store, jobs_.size());
   for (int i = 0; i < pieces(); ++i) {
-    const auto [parameter, expert] = jobs_[i];
-    const PackedWeight& packed = weights_[parameter];
-    pack(i);
-    store.release({parameter}, (expert + 1) * packed.outputs * packed.inputs);
+    if (store_[{jobs_[i].parameter}].experts == 0) write_and_release(i);
   }
+}
+
+void PackedWeights::write_and_release(int piece) const {
+  write(piece);
+  later_->store.release({jobs_[piece].parameter}, jobs_[piece].expert);
+  later_->ready[piece].store(true, std::memory_order_release);
+}
+
+int PackedWeights::waiting() const {
+  if (!later_) return 0;
+  return static_cast<int>(std::count(later_->ready.begin(), later_->ready.end(), false));
+}
+
+const PackedWeight* PackedWeights::of_expert(ParamId id, int expert) const {
+  const PackedWeight* packed = of(id);
+  if (!packed || !later_) return packed;
+  const int piece = first_job_[id.index] + expert;
+  if (later_->ready[piece].load(std::memory_order_acquire)) return packed;
+  const std::lock_guard lock(later_->one_at_a_time);
+  if (!later_->ready[piece].load(std::memory_order_relaxed)) write_and_release(piece);
+  return packed;
 }
 
 const PackedWeight* PackedWeights::of(ParamId id) const {

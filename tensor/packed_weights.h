@@ -2,6 +2,9 @@
 // Linear weights in the order in which the matrix kernel reads them, packed once per step and shared by all
 // lanes.
 
+#include <atomic>
+#include <memory>
+#include <mutex>
 #include <vector>
 
 #include "tensor/arena.h"
@@ -46,25 +49,42 @@ class PackedWeights {
   void pack_all();
   /// The same, for a model that only predicts from now on: of each piece the numbers in `store` (the one
   /// given to the constructor) are released as soon as they are packed, so that hardly anything lies in
-  /// memory twice. Nothing can be packed after it.
+  /// memory twice. An expert's matrix is packed when `of_expert` is first asked for it: who predicts one
+  /// image reads, packs and keeps those of its own experts alone. `pack` is an error after it.
   void pack_and_release(ParameterStore& store);
+  /// Pieces that wait for this.
+  int waiting() const;
 
   /// Bytes of the packed copies.
   size_t bytes() const { return memory_.used(); }
 
   /// Null if this parameter is not packed.
   const PackedWeight* of(ParamId id) const;
+  /// The same, with this expert's matrix ready to be read. Many threads may ask at once.
+  const PackedWeight* of_expert(ParamId id, int expert) const;
 
  private:
   struct Job {
     int parameter;
     int expert;
   };
+  // Who packs what later, and from where.
+  struct Later {
+    explicit Later(ParameterStore& from, size_t pieces) : store(from), ready(pieces) {}
+    ParameterStore& store;
+    std::mutex one_at_a_time;
+    std::vector<std::atomic<bool>> ready;  // by piece
+  };
+  void write(int piece) const;
+  void write_and_release(int piece) const;
+
   const ParameterStore& store_;
   const Kernels& kernels_;
   Arena memory_;
   std::vector<PackedWeight> weights_;  // by parameter; outputs = 0 where nothing is packed
   std::vector<Job> jobs_;
+  std::vector<int> first_job_;  // by parameter; those of its experts follow
+  std::unique_ptr<Later> later_;
 };
 
 }  // namespace vmoe

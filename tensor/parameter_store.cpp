@@ -84,22 +84,18 @@ void ParameterStore::allocate() {
     if (!stacked) dense_size_ = offset;
   }
   size_ = offset;
-  released_.assign(parameters_.size(), 0);
+  released_ = std::vector<std::atomic<int>>(parameters_.size());
   block_ = memory_.allocate<real>(size_);  // fresh from the system, so zero
 }
 
-void ParameterStore::release(ParamId id, int64_t count) {
-  const real* first = block_ + (*this)[id].offset;
-  int64_t& released = released_[id.index];
-  if (count <= released) return;
-  const Pages before(first, released), now(first, count);
+void ParameterStore::release(ParamId id, int expert) {
+  if (whole_) whole_ = false;
+  const int64_t count = (*this)[id].shape.count() / pieces_of(id);
+  const Pages pages(block_ + (*this)[id].offset + expert * count, count);
   // Anonymous memory: the pages are gone at once, and would be zeros if they were read.
-  if (now.bytes > before.bytes) {
-    madvise(reinterpret_cast<void*>(now.begin + before.bytes), now.bytes - before.bytes, MADV_DONTNEED);
-  }
-  released_bytes_ += now.bytes - before.bytes;
-  released = count;
-  whole_ = false;
+  if (pages.bytes > 0) madvise(reinterpret_cast<void*>(pages.begin), pages.bytes, MADV_DONTNEED);
+  released_bytes_ += pages.bytes;
+  ++released_[id.index];
 }
 
 real* ParameterStore::whole_block() const {

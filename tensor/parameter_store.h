@@ -2,6 +2,7 @@
 // Every parameter of a model in one block. Gradients, moments and averages have the same layout, so an
 // optimiser step is one loop over it and a checkpoint one pass.
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -77,25 +78,25 @@ class ParameterStore {
     return released(id) ? Tensor{nullptr, (*this)[id].shape} : view(id, block_);
   }
 
-  /// Gives the memory of a parameter's first `count` numbers back to the system, when all that is read from
-  /// now on is a copy elsewhere. May be called again with more. Pages that hold other numbers, too, stay.
-  void release(ParamId id, int64_t count);
-  bool released(ParamId id) const {
-    const int64_t count = (*this)[id].shape.count();
-    return count > 0 && released_[id.index] == count;
-  }
+  /// Gives the memory of a parameter, or of one expert of a stacked one, back to the system, when all that is
+  /// read from now on is a copy elsewhere; once for each. Pages that hold other numbers, too, stay. One
+  /// thread at a time; others may ask for values meanwhile.
+  void release(ParamId id, int expert = 0);
+  /// True if nothing of the parameter is left.
+  bool released(ParamId id) const { return released_[id.index] == pieces_of(id); }
   /// Bytes of the block that were not given back.
   size_t held_bytes() const { return static_cast<size_t>(size_) * sizeof(real) - released_bytes_; }
 
  private:
   real* whole_block() const;
+  int pieces_of(ParamId id) const { return (*this)[id].experts > 0 ? (*this)[id].experts : 1; }
 
   std::vector<Parameter> parameters_;
   Arena memory_;
   real* block_ = nullptr;
   int64_t size_ = 0;
   int64_t dense_size_ = 0;
-  std::vector<int64_t> released_;  // by parameter: its first numbers, that were given back
+  std::vector<std::atomic<int>> released_;  // by parameter: experts (1: all of it) that were given back
   size_t released_bytes_ = 0;
   bool whole_ = true;  // nothing was released
 };

@@ -27,6 +27,11 @@ uint32_t Random::bits() {
   return block_[4 - left_--];
 }
 
+void Random::skip(uint64_t count) {
+  counter_[0] += static_cast<uint32_t>(count / 4);
+  for (uint64_t i = 0; i < count % 4; ++i) bits();
+}
+
 uint32_t Random::below(uint32_t n) {
   const uint32_t floor = -n % n;  // 2^32 mod n: products whose low half is below it would be one too many
   uint64_t product;

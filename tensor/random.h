@@ -41,6 +41,8 @@ class Random {
 
   /// 32 uniform bits.
   uint32_t bits();
+  /// As if `count` times 32 bits had been drawn. Only before anything was.
+  void skip(uint64_t count);
   /// Uniform in [0, 1), a multiple of 2^-32.
   double uniform() { return bits() * 0x1p-32; }
   /// Uniform in [low, high).

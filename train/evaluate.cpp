@@ -46,11 +46,11 @@ void count_image(Evaluation& e, Confusion confusion, const real* logits, int lab
 }
 
 // Adds the router's choices, and hits of the super-class.
-void count_routing(Evaluation& e, const Tape& tape, const Routing& routing,
+void count_routing(Evaluation& e, const Tape& tape, const Model::Output& output,
                    const std::vector<int>& super_classes, const int* labels) {
-  e.routing.add(tape, routing);
+  for (const Routing* routing : output.routings) e.routing.add(tape, *routing);
   if (super_classes.empty()) return;
-  const Tensor logits = tape.value(routing.logits);
+  const Tensor logits = tape.value(output.router_logits);
   for (int64_t i = 0; i < logits.dim(0); ++i) {
     e.router_accuracy += rank_of(logits.data + i * logits.dim(1), static_cast<int>(logits.dim(1)),
                                  super_classes[labels[i]]) == 0;
@@ -90,7 +90,7 @@ Evaluation evaluate(const Model& model, Inference& inference, const EvaluationIm
         const Tensor logits = worker.tape.value(output.logits);
         double* p = worker.arena.allocate<double>(e.classes);
         for (int i = 0; i < count; ++i) count_image(e, confusion, logits.data + i * e.classes, labels[i], p);
-        if (output.routing) count_routing(e, worker.tape, *output.routing, moe.super_classes, labels);
+        if (output.routing) count_routing(e, worker.tape, output, moe.super_classes, labels);
       });
 
   const auto n = static_cast<double>(e.n);

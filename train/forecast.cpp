@@ -183,7 +183,7 @@ RunMemory memory_of(const RunPlan& plan, const Calibration& measured, int lanes,
   memory.weights = plan.adamw.ema_decay > 0 ? 2 * weights : weights;
   memory.moments = 2 * weights;
   memory.gradients = weights;
-  memory.thread_gradients = busy * Gradients::bytes(store, touched_experts(cut, config.moe));
+  memory.thread_gradients = busy * Gradients::bytes(store, touched_experts(cut, config));
   memory.packed = PackedWeights(store, kernels(), true, training_weights(model, plan.step.precision)).bytes();
   memory.activations =
       busy * measured.chunk * static_cast<size_t>(cut.chunk) / static_cast<size_t>(own.chunk);

@@ -34,9 +34,9 @@ class Inference {
   /// UsageError if this cannot be had.
   Inference(const Model& model, int threads, Precision precision = Precision::fp32);
   void pack();
-  /// For a model that only predicts: its matrices are packed and released
-  /// (`PackedWeights::pack_and_release`), so that they lie in memory once. `pack` is an error then, as is
-  /// saving the model.
+  /// For a model that only predicts: its matrices are packed and released, an expert's when its first image
+  /// comes (`PackedWeights::pack_and_release`), so that they lie in memory once. `pack` is an error then, as
+  /// is saving the model.
   static Inference taking_weights(Model& model, int threads, Precision precision = Precision::fp32) {
     return {model, threads, precision, &model.parameters()};
   }
@@ -67,6 +67,8 @@ class Inference {
   int chunk() const { return chunk_; }
   /// Bytes of the packed weights.
   size_t weight_bytes() const { return packed_.bytes(); }
+  /// Matrices of experts that no image has come to yet.
+  int waiting_experts() const { return packed_.waiting(); }
 
  private:
   Inference(const Model& model, int threads, Precision precision, ParameterStore* to_release);

@@ -38,7 +38,10 @@ ModelDescription describe_initial_model(const TrainOptions& options, const Datas
   ModelDescription d = load_description(options.init);
   require_classes_of(d, data);
   d.config = model_from_flags(options.model, data, d.config, where);
-  if (!options.super_classes.empty()) add_division(options, data, where, d);
+  if (!options.super_classes.empty()) {
+    add_division(options, data, where, d);
+    if (!options.model.balance_weight) d.config.moe.balance_weight = 0;  // super-classes fix the load
+  }
   if (d.holdout != options.holdout) {
     warnings.push_back(where + ": it was trained with --holdout " + share(d.holdout) + ", this run has " +
                        share(options.holdout) +

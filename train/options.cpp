@@ -40,8 +40,12 @@ MoeConfig apply(const ModelFlags& flags, MoeConfig moe) {
   }
   set(moe.experts, flags.experts);
   set(moe.top_k, flags.top_k);
-  if (flags.moe_layers) moe.moe_layers = parse_moe_layers(*flags.moe_layers);
+  if (flags.moe_layers) moe.moe_layers = parse_block_choice(*flags.moe_layers);
+  if (flags.router_pool) moe.router_pool = *flags.router_pool == "cls" ? RouterPool::cls : RouterPool::mean;
+  set(moe.renormalise, flags.renormalise);
+  set(moe.shared_expert, flags.shared_expert);
   set(moe.super_class_weight, flags.router_weight);
+  set(moe.balance_weight, flags.balance_weight);
   return moe;
 }
 
@@ -74,6 +78,7 @@ ModelConfig apply(const ModelFlags& flags, ModelConfig config) {
 ModelConfig new_model(const VitConfig& vit) {
   ModelConfig config{vit, {}};
   config.moe.experts = 0;
+  config.moe.balance_weight = kBalanceWeight;
   return config;
 }
 
@@ -158,6 +163,7 @@ ModelConfig model_from_flags(const ModelFlags& flags, const DatasetInfo& data, c
   open.vit.dropout = config.vit.dropout;
   open.vit.drop_path = config.vit.drop_path;
   open.moe.super_class_weight = config.moe.super_class_weight;
+  open.moe.balance_weight = config.moe.balance_weight;
   if (config != open) throw UsageError(contradiction(open, config, where));
   validate(config, "model");
   return config;
@@ -194,8 +200,11 @@ void validate(const TrainOptions& o) {
   require(router_weight >= 0 && router_weight <= kMost, "router-weight", router_weight, "0 or more");
   if (o.resume && o.overwrite)
     throw UsageError("--resume and --overwrite contradict each other; give one of them");
-  if (!o.super_classes.empty() && o.init.empty() && o.model.router.value_or("none") == "none") {
-    throw UsageError("--super-classes " + o.super_classes + " needs a router: add --router image");
+  const std::string router = o.model.router.value_or(o.init.empty() ? "none" : "image");
+  if (!o.super_classes.empty() && router != "image") {
+    throw UsageError("--super-classes " + o.super_classes +
+                     (router == "none" ? " needs a router: add --router image"
+                                       : " label images: they go with --router image, not with " + router));
   }
 }
 

@@ -27,8 +27,16 @@ struct ModelFlags {
   std::optional<int> experts;         // E; needed with a router (unless super-classes say it)
   std::optional<int> top_k;
   std::optional<std::string> moe_layers;
-  std::optional<double> router_weight;  // of the router's cross entropy
+  std::optional<double> router_weight;     // of the router's cross entropy
+  std::optional<std::string> router_pool;  // "mean", "cls"
+  std::optional<bool> renormalise, shared_expert;
+  std::optional<double>
+      balance_weight;  // of the balance loss; unset: kBalanceWeight, or 0 with super-classes
 };
+
+/// What Switch Transformers take (Fedus et al. 2021: alpha = 0.01). Super-classes fix the load, and need
+/// none.
+inline constexpr double kBalanceWeight = 0.01;
 
 /// The preset with the flags' changes. Throws UsageError for an unknown preset or value and for sizes that
 /// cannot work. Without data the preset's own image size, channels and classes stand.

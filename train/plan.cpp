@@ -35,6 +35,20 @@ int64_t suitable_batch(int64_t images) {
   return std::clamp<int64_t>(images / 40 / 8 * 8, 16, 128);
 }
 
+// Without super-classes a router learns from what its gates do.
+void warn_of_end_to_end(const MoeConfig& moe, std::vector<std::string>& warnings) {
+  if (moe.top_k == 1 && moe.renormalise) {
+    warnings.push_back(
+        "--top-k 1 with --renormalise: every gate is 1, so that without --super-classes the router learns "
+        "nothing from the classifier's loss; leave --renormalise out");
+  }
+  if (moe.balance_weight == 0) {
+    warnings.push_back(
+        "--balance-weight 0 without --super-classes: nothing keeps the router from sending all to one "
+        "expert");
+  }
+}
+
 ModelDescription describe_new_model(const TrainOptions& options, const Dataset& dataset,
                                     const Holdout& split) {
   const DatasetInfo& data = dataset.info();
@@ -44,8 +58,10 @@ ModelDescription describe_new_model(const TrainOptions& options, const Dataset& 
   if (!options.super_classes.empty()) {
     division = find_division(options.super_classes, data, flags.experts.value_or(0));
     flags.experts = division.experts;
-  } else if (flags.router.value_or("none") != "none" && !flags.experts) {
-    throw UsageError("--router " + *flags.router + " needs --experts E (or --super-classes)");
+    if (!flags.balance_weight) flags.balance_weight = 0;
+  } else if (flags.router.value_or("none") != "none") {
+    if (!flags.experts)
+      throw UsageError("--router " + *flags.router + " needs --experts E (or --super-classes)");
   }
   d.config = model_from_flags(flags, data);
   if (division.experts > 0) give_division(d, division);
@@ -61,9 +77,8 @@ ModelDescription describe_model(const TrainOptions& options, const Dataset& data
                                 std::vector<std::string>& warnings) {
   ModelDescription d = options.init.empty() ? describe_new_model(options, dataset, split)
                                             : describe_initial_model(options, dataset.info(), warnings);
-  if (!d.config.moe.is_dense() && d.config.moe.super_classes.empty()) {
-    warnings.push_back("no --super-classes: the router learns from the classifier's loss alone");
-  }
+  if (!d.config.moe.is_dense() && d.config.moe.super_classes.empty())
+    warn_of_end_to_end(d.config.moe, warnings);
   d.holdout = options.holdout;
   d.holdout_seed = kSplitSeed;
   validate(d.config, "model");
@@ -165,12 +180,14 @@ std::string RunPlan::summary() const {
   std::snprintf(model, sizeof model, "%.2f M parameters (%.2f M active), %.1f MFLOP an image",
                 static_cast<double>(size.params) / 1e6, static_cast<double>(size.active_params) / 1e6,
                 static_cast<double>(size.flops) / 1e6);
+  const std::string mixture = mixture_phrase(description.config);
   const std::string start = settings.contains("init") ? ", trained before" : "";
   return dataset->info().format + ", " + std::to_string(split.train.size()) + " training and " +
          std::to_string(split.holdout.size()) + " hold-out images, " +
-         std::to_string(description.classes.size()) + " classes; " + model + start + "; " + std::to_string(epochs) +
-         " epochs of " + std::to_string(steps_per_epoch) + " steps of " + std::to_string(step.batch_size) +
-         " images, " + std::to_string(step.threads) + " threads" +
+         std::to_string(description.classes.size()) + " classes; " + model +
+         (mixture.empty() ? "" : ", " + mixture) + start + "; " + std::to_string(epochs) + " epochs of " +
+         std::to_string(steps_per_epoch) + " steps of " + std::to_string(step.batch_size) + " images, " +
+         std::to_string(step.threads) + " threads" +
          (step.precision == Precision::fp32 ? "" : std::string(", ") + name_of(step.precision));
 }
 

@@ -46,14 +46,21 @@ std::vector<Prediction::Guess> best_guesses(const real* probability, const std::
   return guesses;
 }
 
-// The experts of the only image, largest gate first.
-std::vector<Prediction::ChosenExpert> chosen_experts(const Tape& tape, const Routing& routing,
+// The experts that looked at the only image, largest gate first.
+std::vector<Prediction::ChosenExpert> chosen_experts(const Tape& tape, const Model::Output& output,
                                                      const std::vector<std::string>& names) {
   std::vector<Prediction::ChosenExpert> experts;
-  for (int64_t a = 0; a < routing.expert.count(); ++a) {
-    const int e = routing.expert[a];
-    experts.push_back({e, tape.value(routing.gate)[a], names.empty() ? "" : names[e]});
+  double units = 0;
+  for (const Routing* routing : output.routings) {
+    units += routing->units;
+    for (int64_t a = 0; a < routing->expert.count(); ++a) {
+      const int e = routing->expert[a];
+      auto known = std::find_if(experts.begin(), experts.end(), [&](const auto& x) { return x.index == e; });
+      if (known == experts.end()) known = experts.insert(known, {e, 0, names.empty() ? "" : names[e]});
+      known->gate += tape.value(routing->gate)[a];
+    }
   }
+  for (auto& expert : experts) expert.gate /= units;
   std::stable_sort(experts.begin(), experts.end(),
                    [](const auto& a, const auto& b) { return a.gate > b.gate; });
   return experts;
@@ -90,7 +97,7 @@ Prediction Predictor::predict(const std::string& path, int top) {
   Prediction prediction;
   prediction.path = path;
   prediction.top = best_guesses(p.data, description.classes, top);
-  if (output.routing) prediction.experts = chosen_experts(tape, *output.routing, description.experts);
+  if (output.routing) prediction.experts = chosen_experts(tape, output, description.experts);
   prediction.milliseconds =
       1e3 * std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return prediction;

@@ -17,7 +17,7 @@ struct Prediction {
   };
   struct ChosenExpert {
     int index;
-    double gate;
+    double gate;       // where tokens are routed: its mean over tokens and MoE blocks
     std::string name;  // what the expert is for, from the super-classes
   };
   std::string path;

@@ -11,7 +11,7 @@ namespace {
 void require_image_router(const Model& model) {
   const MoeConfig& moe = model.config().moe;
   if (moe.is_dense()) throw UsageError("the model is dense: it has no experts that images could go to");
-  if (std::string(find_router(moe.router).unit) != "image") {
+  if (moe.routes_tokens()) {
     throw UsageError(
         "the model's router " + moe.router +
         " does not decide about whole images; routes are those of a router that does, such as image");

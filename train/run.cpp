@@ -135,6 +135,13 @@ const std::vector<std::string> kSummaryColumns = {"epoch",
                                                   "images_per_second",
                                                   "seconds"};
 
+// The settings of a run in the words of this program: its model has keys that an earlier one did not write.
+nlohmann::ordered_json known_settings(nlohmann::ordered_json then) {
+  const nlohmann::ordered_json::json_pointer model("/model/config");
+  if (then.contains(model)) then[model] = to_json(model_config_from_json(then[model], "--resume"));
+  return then;
+}
+
 // Says which setting differs from the run that is to be continued.
 void require_same_settings(const nlohmann::ordered_json& now, nlohmann::ordered_json then) {
   if (then.is_object() && !then.contains("precision")) {  // of a run from before there was a choice
@@ -234,8 +241,13 @@ void Run::restore() {
   uint64_t keep_metrics = 0, keep_table = 0;
   state_.routing = RoutingStatistics(step_.routing().experts());
   if (resume) {
-    require_same_settings(plan_.settings, read_run_settings(folder_.state));
+    require_same_settings(plan_.settings, known_settings(read_run_settings(folder_.state)));
     state_ = load_run_state(folder_.state, model_, optimizer_);
+    if (!step_.expert_load().set_counts(state_.expert_load)) {
+      throw InputError("'" + folder_.state.string() + "': 'expert_load' has " +
+                       std::to_string(state_.expert_load.size()) + " counts, the model needs " +
+                       std::to_string(step_.expert_load().counts().size()));
+    }
     keep_metrics = bytes_up_to(folder_.metrics, state_.step);
     keep_table = bytes_of_epochs(folder_.summary, epoch());
   }
@@ -306,6 +318,7 @@ void Run::run_step() {
   step_seconds_.push_back(seconds);
   ++state_.step;
   state_.loss_sum += figures.loss;
+  state_.expert_load = step_.expert_load().counts();
   state_.correct += figures.correct;
   state_.router_correct += figures.router_correct;
   state_.routing.add(step_.routing());
@@ -333,6 +346,7 @@ void Run::log_step(const StepFigures& figures, double seconds) {
       record["gate"] = routing.gate();
       record["idle_experts"] = routing.idle_experts().size();
     }
+    if (plan_.description.config.moe.balance_weight > 0) record["balance_loss"] = figures.balance_loss;
     record["gradient_norm"] = figures.gradient_norm;
     record["images_per_second"] = batch / seconds;
     record["input_share"] = figures.input_seconds / (seconds * plan_.step.threads);

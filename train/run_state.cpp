@@ -44,7 +44,8 @@ ordered_json to_json(const RunState& s) {
                        {"loss_sum", s.loss_sum},
                        {"correct", s.correct},
                        {"router_correct", s.router_correct},
-                       {"last_loss", s.last_loss}};
+                       {"last_loss", s.last_loss},
+                       {"expert_load", s.expert_load}};
   if (s.routing.experts() > 0) json["routing"] = to_json(s.routing.sums());
   return json;
 }
@@ -56,6 +57,17 @@ T number(const ordered_json& json, const char* key, const std::string& where) {
                     (std::is_floating_point_v<T> ? json[key].is_number() : json[key].is_number_integer());
   if (!fits) throw InputError(where + ": '" + key + "' must be a number");
   return json[key].get<T>();
+}
+
+// Counts under `key`; a state from before there were any has none.
+std::vector<int64_t> counts(const ordered_json& json, const char* key, const std::string& where) {
+  std::vector<int64_t> list;
+  if (!json.contains(key)) return list;
+  const auto is_count = [](const ordered_json& x) { return x.is_number_integer() && x.get<int64_t>() >= 0; };
+  if (!json[key].is_array() || !std::all_of(json[key].begin(), json[key].end(), is_count))
+    throw InputError(where + ": '" + key + "' must be a list of whole numbers, 0 or more");
+  for (const ordered_json& count : json[key]) list.push_back(count.get<int64_t>());
+  return list;
 }
 
 // An earlier program wrote none: the epoch at work then counts from here.
@@ -92,6 +104,7 @@ RunState state_from_json(const ordered_json& json, int experts, const std::strin
   s.router_correct = number<int64_t>(json, "router_correct", where);
   s.routing = routing_from_json(json, experts, where);
   s.last_loss = number<double>(json, "last_loss", where);
+  s.expert_load = counts(json, "expert_load", where);
   if (s.step < 0) throw InputError(where + ": 'step' must be 0 or more");
   return s;
 }

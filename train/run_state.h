@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "moe/model.h"
 #include "moe/routing_statistics.h"
@@ -20,8 +21,9 @@ struct RunState {
   // Sums over the steps of the epoch at work, for its figures.
   double loss_sum = 0;
   int64_t correct = 0, router_correct = 0;
-  RoutingStatistics routing;  // of no expert for a dense model
-  double last_loss = 0;       // mean of the last whole epoch
+  RoutingStatistics routing;         // of no expert for a dense model
+  double last_loss = 0;              // mean of the last whole epoch
+  std::vector<int64_t> expert_load;  // of the last step (ExpertLoad::counts)
 
   bool operator==(const RunState&) const = default;
 };

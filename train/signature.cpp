@@ -38,7 +38,7 @@ ModelConfig tiny_model() {
   config.moe.router = "image";
   config.moe.experts = 3;
   config.moe.top_k = 2;
-  config.moe.moe_layers = 1;
+  config.moe.moe_layers = BlockChoice::last(1);
   config.moe.super_classes = {0, 0, 1, 1, 2, 2};
   return config;
 }

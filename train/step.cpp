@@ -34,6 +34,7 @@ StepFigures& operator+=(StepFigures& a, const StepFigures& b) {
   a.loss += b.loss;
   a.class_loss += b.class_loss;
   a.router_loss += b.router_loss;
+  a.balance_loss += b.balance_loss;
   a.correct += b.correct;
   a.router_correct += b.router_correct;
   a.input_seconds += b.input_seconds;
@@ -63,15 +64,19 @@ class Pieces {
 
 // What one thread needs to run a lane.
 struct TrainingStep::Worker {
-  Worker(const ParameterStore& store, const PackedWeights& packed, int touched, int experts)
-      : gradients(store, touched), tape(arena, store, packed, gradients), routing(experts) {}
+  Worker(const Model& model, const PackedWeights& packed, int touched, int experts)
+      : gradients(model.parameters(), touched),
+        tape(arena, model.parameters(), packed, gradients),
+        routing(experts),
+        load(model.config()) {}
 
   Arena arena;
   Gradients gradients;
   Tape tape;
   ImageScratch scratch;
-  StepFigures figures;  // of the lane at work, as is the next
+  StepFigures figures;  // of the lane at work, as are the next two
   RoutingStatistics routing;
+  ExpertLoad load;
 };
 
 namespace {
@@ -82,9 +87,10 @@ int experts_of(const Model& model) {
 
 }  // namespace
 
-int touched_experts(const LanePlan& plan, const MoeConfig& moe) {
+int touched_experts(const LanePlan& plan, const ModelConfig& model) {
   const int64_t images = 2 * ((plan.images + 2 * plan.lanes - 1) / (2 * plan.lanes));  // of the largest lane
-  return static_cast<int>(std::min<int64_t>(images * moe.top_k, moe.experts));
+  const int64_t units = images * (model.moe.routes_tokens() ? model.vit.tokens() : 1);
+  return static_cast<int>(std::min<int64_t>(units * model.moe.top_k, model.moe.experts));
 }
 
 TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig& config, size_t scratch_bytes)
@@ -93,13 +99,15 @@ TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig&
       config_(config),
       plan_(plan_lanes(config.batch_size / config.accumulate, config.lanes, model.config().vit.tokens())),
       packed_(model.parameters(), kernels(), true, training_weights(model, config.precision)),
-      routing_(experts_of(model)) {
+      routing_(experts_of(model)),
+      load_(model.config()),
+      next_load_(model.config()) {
   gradient_ = memory_.allocate<real>(model.parameters().size());
   squares_.resize(optimizer.pieces());
   const int threads = std::clamp(config.threads, 1, plan_.lanes);
-  const int touched = touched_experts(plan_, model.config().moe);
+  const int touched = touched_experts(plan_, model.config());
   for (int i = 0; i < threads; ++i) {
-    workers_.push_back(std::make_unique<Worker>(model.parameters(), packed_, touched, experts_of(model)));
+    workers_.push_back(std::make_unique<Worker>(model, packed_, touched, experts_of(model)));
     workers_.back()->scratch.reserve(std::min(scratch_bytes, ImageScratch::kOwnBytes));
   }
 }
@@ -140,6 +148,7 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
   StepFigures total;
   routing_.clear();
   bool finite = true;
+  next_load_.clear();
   const auto work = [&] {
     flush_denormals();
     pin_worker(omp_get_thread_num(), omp_get_num_threads());
@@ -153,6 +162,7 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
                 worker.gradients.add_to(gradient_);
                 total += worker.figures;
                 routing_.add(worker.routing);
+                next_load_.add(worker.load);
               });
     meeting.wait_for_all(omp_get_num_threads());
     if (!lanes.failed()) {
@@ -181,6 +191,7 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
                     "(now " +
                     std::to_string(lr) + ") or set --clip-norm 1");
   }
+  std::swap(load_, next_load_);
   return total;
 }
 
@@ -192,6 +203,7 @@ void TrainingStep::run_lane(Worker& worker, const FillBatch& fill, uint32_t epoc
   worker.gradients.clear();
   worker.figures = {};
   worker.routing.clear();
+  worker.load.clear();
   for (int64_t first = plan_.first(lane % plan_.lanes); first < last; first += plan_.chunk) {
     run_chunk(worker, fill, epoch, part + first,
               static_cast<int>(std::min<int64_t>(plan_.chunk, last - first)));
@@ -215,10 +227,12 @@ void TrainingStep::run_chunk(Worker& worker, const FillBatch& fill, uint32_t epo
   Pass pass{tape, true, config_.seed, epoch, static_cast<uint32_t>(position)};
   const Model::Output output = model_.forward(pass, tape.constant(images), config_.choice);
   const MoeConfig& moe = model_.config().moe;
-  const Loss loss = loss_of(tape, output, targets, moe, config_.batch_size);
+  const Loss loss = loss_of(tape, output, targets, moe, config_.batch_size, load_);
   tape.backward(loss.total);
 
+  worker.load.add(output);
   figures.loss = tape.value(loss.total)[0];
+  if (loss.balance) figures.balance_loss = tape.value(loss.balance)[0];
   figures.class_loss = tape.value(loss.classes)[0];
   figures.correct = count_hits(tape.value(output.logits), labels);
   if (loss.router) {
@@ -227,7 +241,7 @@ void TrainingStep::run_chunk(Worker& worker, const FillBatch& fill, uint32_t epo
     figures.router_correct = count_hits(tape.value(output.router_logits), labels);
   }
   worker.figures += figures;
-  if (output.routing) worker.routing.add(tape, *output.routing);
+  for (const Routing* routing : output.routings) worker.routing.add(tape, *routing);
 }
 
 }  // namespace vmoe

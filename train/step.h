@@ -36,17 +36,18 @@ struct StepConfig {
 
 /// What a step measured, over its batch.
 struct StepFigures {
-  double loss = 0;         // the mean that was minimised
-  double class_loss = 0;   // of it, the cross entropy of the classes
-  double router_loss = 0;  // of it, the router's part, weight included
-  int64_t correct = 0;     // images whose largest logit is their label's
+  double loss = 0;          // the mean that was minimised
+  double class_loss = 0;    // of it, the cross entropy of the classes
+  double router_loss = 0;   // of it, the router's part, weight included
+  double balance_loss = 0;  // of it, the balance loss, weight included
+  int64_t correct = 0;      // images whose largest logit is their label's
   int64_t router_correct = 0;
   double gradient_norm = 0;  // before clipping
   double input_seconds = 0;  // spent reading and decoding, summed over threads
 };
 
 /// Experts that the images of one lane can choose, of each layer.
-int touched_experts(const LanePlan& plan, const MoeConfig& moe);
+int touched_experts(const LanePlan& plan, const ModelConfig& model);
 
 class TrainingStep {
  public:
@@ -62,6 +63,11 @@ class TrainingStep {
 
   /// What the router decided in the last step, summed in lane order; of no expert for a dense model.
   const RoutingStatistics& routing() const { return routing_; }
+  /// How many units each expert got in the last step: the next one's balance loss needs it, so that a run
+  /// that goes on must have it set again.
+  const ExpertLoad& expert_load() const { return load_; }
+  ExpertLoad& expert_load() { return load_; }
+
   const LanePlan& plan() const { return plan_; }
   /// Threads that run lanes: at most one a lane.
   int threads() const { return static_cast<int>(workers_.size()); }
@@ -84,6 +90,7 @@ class TrainingStep {
   real* gradient_;               // of the batch, laid out like the store
   std::vector<double> squares_;  // by optimiser piece
   RoutingStatistics routing_;
+  ExpertLoad load_, next_load_;  // of the last step, and of the one at work
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

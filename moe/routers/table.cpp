@@ -1,6 +1,7 @@
 #include "moe/routers/table.h"
 
 #include "moe/routers/image.h"
+#include "moe/routers/token.h"
 #include "tensor/error.h"
 
 namespace vmoe {
@@ -8,12 +9,23 @@ namespace vmoe {
 namespace {
 
 const Router kRouters[] = {
-    {"image", "image", "whole images to their top-k experts, one decision for all MoE blocks (Mobile V-MoE)",
-     "--experts E --top-k K --moe-layers last:L --router-pool mean|cls --super-classes FILE|coarse",
-     "E 10, K 1, L 2, mean, no super-classes", kImageRouterEquations, route_images},
+    {"image", Unit::image,
+     "whole images to their top-k experts, one decision for all MoE blocks (Mobile V-MoE)",
+     "--experts E --top-k K --moe-layers last:n|every:n|i,j,... --renormalise --router-pool mean|cls "
+     "--super-classes FILE|coarse --balance-weight X",
+     "E 10, K 1, L 2, raw gates, mean, no super-classes, 0.01", kImageRouterEquations, route_images},
+    {"token", Unit::token,
+     "tokens to their top-k experts, decided anew in every MoE block (V-MoE, without capacity)",
+     "--experts E --top-k K --moe-layers last:n|every:n|i,j,... --renormalise "
+     "--balance-weight X",
+     "E 10, K 1, L 2, raw gates, 0.01", kTokenRouterEquations, route_tokens},
 };
 
 }  // namespace
+
+const char* name_of(Unit unit) {
+  return unit == Unit::image ? "image" : "token";
+}
 
 std::span<const Router> routers() {
   return kRouters;

@@ -14,17 +14,23 @@ namespace vmoe {
 /// few experts.
 enum class Choice { learned, even };
 
+/// What a router sends: whole images, once for all MoE blocks, or tokens, anew in every MoE block.
+enum class Unit { image, token };
+const char* name_of(Unit unit);
+
 struct RouterSettings {
   int top_k = 1;
+  bool renormalise = false;  // gates are divided by the sum of a unit's K gates
   Choice choice = Choice::learned;
-  /// Number of the first unit: for an image router its place in the epoch. Errors and `even` count from it.
+  /// Place in the epoch of the first unit's image. Errors and `even` count from it.
   uint32_t position = 0;
+  int units_per_image = 1;
 };
 
 /// A row: what `--router NAME` means.
 struct Router {
   const char* name;
-  const char* unit;       // "image" or "token"
+  Unit unit;
   const char* summary;    // one phrase for `--help`
   const char* flags;      // the flags that it reads
   const char* defaults;   // their values if not given

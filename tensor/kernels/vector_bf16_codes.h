@@ -61,9 +61,11 @@ void pack(int64_t k, int64_t n, const float* w, std::byte* packed) {
 
 // Pairs of x[i] and x[i + x_row], of `rows` (1 or 2) rows and `count` <= kWidth columns.
 inline Pairs pairs_of(const float* x, int64_t x_row, int64_t rows, int64_t count) {
-  const auto codes = [](Vec v) { return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)v)); };
+  const auto codes = [](Vec v) {
+    return _mm512_maskz_cvtepu16_epi32(0xffff, (__m256i)_mm512_cvtneps_pbh((__m512)v));
+  };
   const Vec low = load_some(x, count), high = rows > 1 ? load_some(x + x_row, count) : Vec{};
-  return (Pairs)_mm512_or_si512(codes(low), _mm512_slli_epi32(codes(high), 16));
+  return (Pairs)_mm512_or_si512(codes(low), _mm512_maskz_slli_epi32(0xffff, codes(high), 16));
 }
 
 void pack_transposed(int64_t k, int64_t n, const float* w, int64_t w_row, std::byte* packed) {

@@ -167,10 +167,12 @@ inline float largest(Vec v) {
 // make two of it.
 #if defined(__AVX512F__)
 inline Vec max(Vec a, Vec b) {
-  return reinterpret_cast<Vec>(_mm512_max_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+  return reinterpret_cast<Vec>(
+      _mm512_maskz_max_ps(0xffff, reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
 }
 inline Vec min(Vec a, Vec b) {
-  return reinterpret_cast<Vec>(_mm512_min_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+  return reinterpret_cast<Vec>(
+      _mm512_maskz_min_ps(0xffff, reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
 }
 #elif defined(__AVX2__)
 inline Vec max(Vec a, Vec b) {

@@ -94,10 +94,20 @@ TEST_CASE("more chosen experts than there are is an error") {
 TEST_CASE("more expert layers than blocks is an error") {
   check_error({"train", kTinyData, "--router", "image", "--super-classes", "coarse", "--depth", "2",
                "--moe-layers", "last:3"},
-              2, {"moe_layers is 3", "depth, which is 2"});
+              2, {"moe_layers is last:3", "depth, which is 2"});
   check_error(
       {"train", kTinyData, "--router", "image", "--super-classes", "coarse", "--moe-layers", "first:1"}, 2,
       {"first:1"});
+}
+
+TEST_CASE("a router can read a class token only where there is one") {
+  check_error({"train", kTinyData, "--router", "image", "--super-classes", "coarse", "--router-pool", "cls"},
+              2, {"router_pool is cls, it should be mean", "no class token"});
+}
+
+TEST_CASE("super-classes label images, so they don't go with a router of tokens") {
+  check_error({"train", kTinyData, "--router", "token", "--super-classes", "coarse"}, 2,
+              {"--super-classes coarse", "--router image, not with token"});
 }
 
 TEST_CASE("coarse super-classes need as many experts as there are coarse classes") {

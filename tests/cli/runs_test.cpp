@@ -285,19 +285,82 @@ TEST_CASE("a folder that holds a run needs --resume or --overwrite") {
 }
 
 TEST_CASE("a resumed run ends in the same bytes as one that never stopped, with other threads too") {
+  // The balance loss of a step takes the load of the one before, which may be another call's.
+  const std::vector<std::vector<std::string>> routings = {
+      {"--router", "image", "--super-classes", "coarse", "--moe-layers", "last:1"},
+      {"--router", "image", "--experts", "3", "--balance-weight", "2"},
+      {"--router", "token", "--experts", "3", "--balance-weight", "2", "--top-k", "2", "--renormalise"}};
+  for (const auto& routing : routings) {
+    CAPTURE(routing[3]);
+    const TemporaryFolder folder;
+    const auto command = [&](const char* name, std::vector<std::string> more) {
+      more.insert(more.end(), routing.begin(), routing.end());
+      more.insert(more.end(), {"--dropout", "0.1", "--mixup", "0.2", "--ema", "0.9"});
+      return train_command((folder / name).string(), more);
+    };
+    succeed(command("whole", {"--threads", "1"}));
+    succeed(command("parts", {"--max-steps", "2", "--threads", "2"}));
+    succeed(command("parts", {"--max-steps", "7", "--threads", "3", "--resume"}));
+    succeed(command("parts", {"--threads", "2", "--resume"}));
+    check_same_run(folder / "whole", folder / "parts");
+  }
+}
+
+TEST_CASE("a run of an earlier version, whose settings lack later keys, is resumed") {
   const TemporaryFolder folder;
-  const std::vector<std::string> moe = {"--router",     "image",  "--super-classes", "coarse",
-                                        "--moe-layers", "last:1", "--dropout",       "0.1",
-                                        "--mixup",      "0.2",    "--ema",           "0.9"};
-  const auto command = [&](const char* name, std::vector<std::string> more) {
+  const std::string run = (folder / "run").string(), whole = (folder / "whole").string();
+  const std::vector<std::string> moe = {"--router", "image", "--super-classes", "coarse"};
+  const auto with = [&](std::vector<std::string> more) {
     more.insert(more.end(), moe.begin(), moe.end());
-    return train_command((folder / name).string(), more);
+    return more;
   };
-  succeed(command("whole", {"--threads", "1"}));
-  succeed(command("parts", {"--max-steps", "2", "--threads", "2"}));
-  succeed(command("parts", {"--max-steps", "7", "--threads", "3", "--resume"}));
-  succeed(command("parts", {"--threads", "2", "--resume"}));
-  check_same_run(folder / "whole", folder / "parts");
+  succeed(train_command(whole, with({})));
+  succeed(train_command(run, with({"--max-steps", "4"})));
+  // Blanks of the same number leave every offset as it is.
+  const fs::path state = folder / "run" / "last.state.safetensors";
+  std::string bytes = bytes_of(state);
+  for (const std::string key : {R"(\"renormalise\":false,)", R"(\"shared_expert\":false,)",
+                                R"(,\"balance_weight\":0.0)", R"(,\"expert_load\":[])"}) {
+    CAPTURE(key);
+    const size_t at = bytes.find(key);
+    REQUIRE(at != std::string::npos);
+    bytes.replace(at, key.size(), std::string(key.size(), ' '));
+  }
+  std::ofstream(state, std::ios::binary) << bytes;
+  succeed(train_command(run, with({"--resume"})));
+  CHECK(bytes_of(folder / "run" / "last.safetensors") == bytes_of(folder / "whole" / "last.safetensors"));
+}
+
+TEST_CASE("a model that routes tokens goes from training to prediction") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string(), pictures = (folder / "pictures").string();
+  succeed(
+      train_command(run, {"--router", "token", "--experts", "3", "--top-k", "2", "--moe-layers", "every:2"}));
+  const Json eval = json_of({"eval", run, kTinyData, "--split", "test"});
+  int64_t load = 0;
+  for (const Json& tokens : eval["expert_load"]) load += tokens.get<int64_t>();
+  CHECK(load == 16 * 4 * 2);  // images, tokens, choices; one block
+  succeed({"data", kTinyData, "--export", pictures, "--count", "2"});
+  for (const Json& p : json_of({"predict", run, pictures})["predictions"]) {
+    CHECK((p["experts"].size() >= 2 && p["experts"].size() <= 3));
+    double gates = 0;
+    for (const Json& expert : p["experts"]) gates += expert["gate"].get<double>();
+    CHECK((gates > 0 && gates <= 1 + 1e-6));
+  }
+}
+
+TEST_CASE("end-to-end training says when its router cannot learn, or nothing balances it") {
+  const TemporaryFolder folder;
+  const auto warnings = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--router", "image", "--experts", "2", "--max-steps", "1", "--overwrite"});
+    return succeed(train_command((folder / "run").string(), more)).err;
+  };
+  CHECK(warnings({"--renormalise"}).find("learns nothing from the classifier's loss") != std::string::npos);
+  CHECK(warnings({"--balance-weight", "0"}).find("nothing keeps the router") != std::string::npos);
+  const std::string quiet = warnings({});
+  CHECK(quiet.find("warning") == std::string::npos);
+  const Json config = json_of({"info", (folder / "run").string()})["config"]["moe"];
+  CHECK(config["balance_weight"] == 0.01);
 }
 
 TEST_CASE("a run that is resumed with another setting is refused, and its files stay") {
@@ -698,4 +761,57 @@ TEST_CASE("Ctrl-C ends a run with a whole checkpoint and exit code 130, and it c
   again.push_back("--resume");
   succeed(train_command((folder / "stopped").string(), again));
   check_same_run(folder / "whole", folder / "stopped");
+}
+
+TEST_CASE("info, plan and bench take the flags of a mixture, and say what is routed where") {
+  const std::vector<std::string> flags = {"--router",         "image",
+                                          "--experts",        "4",
+                                          "--top-k",          "2",
+                                          "--moe-layers",     "every:2",
+                                          "--renormalise",    "--shared-expert",
+                                          "--pool",           "cls",
+                                          "--router-pool",    "cls",
+                                          "--balance-weight", "0.5"};
+  const auto with = [&](std::vector<std::string> command) {
+    command.insert(command.end(), flags.begin(), flags.end());
+    return command;
+  };
+  const Json info = json_of(with({"info", "fashion64"}));
+  const std::vector<int> blocks = info["moe_blocks"];
+  CHECK(blocks.front() == 1);
+  const Json& moe = info["config"]["moe"];
+  CHECK(moe["moe_layers"] == "every:2");
+  CHECK(moe["renormalise"] == true);
+  CHECK(moe["shared_expert"] == true);
+  CHECK(moe["router_pool"] == "cls");
+  CHECK(moe["balance_weight"] == 0.5);
+  CHECK((info["routed_flops"] > 0 && info["routed_flops"] < info["flops"]));
+  const std::string text = succeed(with({"info", "fashion64"})).out;
+  for (const char* part : {"Mixture: router image, E = 4, k = 2, L = ", "(blocks 1, 3", "a shared expert",
+                           "of the FLOPs are in routed experts", "blocks.1.moe.shared"}) {
+    CAPTURE(part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+  for (const char* mode : {"train", "infer"}) {
+    const Json bench =
+        json_of(with({"bench", mode, "--model", "fashion64", "--seconds", "0", "--batch-size", "4"}));
+    CHECK(bench["config"]["moe"] == moe);
+    CHECK(bench["flops_per_image"] == info["flops"].get<double>() * (mode == std::string("train") ? 3 : 1));
+  }
+  const TemporaryFolder folder;
+  std::vector<std::string> plan = with(train_command((folder / "run").string()));
+  plan[0] = "plan";
+  plan.insert(plan.end(), {"--calibrate", "0.02"});
+  CHECK(succeed(plan).out.find("router image, E = 4, k = 2, L = 1 (block 1)") != std::string::npos);
+  CHECK(json_of(plan)["moe_blocks"] == std::vector<int>{1});
+}
+
+TEST_CASE("bench trains and predicts with a router of tokens, spread evenly or as it likes") {
+  for (const char* routing : {"even", "learned"}) {
+    for (const char* mode : {"train", "infer"}) {
+      const Json bench = json_of({"bench", mode, "--model", "fashion64", "--router", "token", "--experts",
+                                  "4", "--routing", routing, "--seconds", "0", "--batch-size", "4"});
+      CHECK(bench["images_per_second"] > 0);
+    }
+  }
 }

@@ -30,7 +30,8 @@ struct Bench {
     output.router_logits = tape.leaf({router_logits.data(), {images, 3}});
   }
   Loss loss(int64_t batch) {
-    return loss_of(tape, output, {targets.data(), tape.value(output.logits).shape}, config, batch);
+    return loss_of(tape, output, {targets.data(), tape.value(output.logits).shape}, config, batch,
+                   ExpertLoad({{}, config}));
   }
   double number(Var v) const { return tape.value(v)[0]; }
 };

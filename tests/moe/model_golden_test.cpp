@@ -31,7 +31,7 @@ void check_model(const std::string& name) {
       first_step = false;
     }
     const Tensor target{targets.data(), {batch, config.vit.classes}};
-    return {out.logits, loss_of(pass.tape, out, target, config.moe, batch).total};
+    return {out.logits, loss_of(pass.tape, out, target, config.moe, batch, ExpertLoad(config)).total};
   });
 }
 

@@ -20,6 +20,9 @@ namespace {
 struct RoutingCase {
   int units, dim, experts, top_k;
   CheckedInput x, weight;
+  bool renormalise = false;
+
+  RouterSettings settings() const { return {.top_k = top_k, .renormalise = renormalise}; }
 
   std::vector<CheckedInput> inputs() const { return {x, weight}; }
 };
@@ -37,10 +40,11 @@ RoutingCase draw_case(int units, int dim, int experts, int top_k, uint32_t seed)
   return {units, dim, experts, top_k, std::move(x), std::move(weight)};
 }
 
-// --- the reference: z = W x, p = softmax(z), the K largest p, gate = p ---
+// --- the reference: z = W x, p = softmax(z), the K largest p, gate = p, or p by the sum of these K ---
 
 struct Decision {
   std::vector<double> probability;  // [E]
+  std::vector<double> gate;         // [E], 0 if not chosen
   std::vector<int> chosen;          // [K], largest first; ties go to the lower expert
   double gap = INFINITY;            // between the last chosen logit and the first that is not
 };
@@ -61,6 +65,11 @@ Decision decide(const RoutingCase& c, int unit) {
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return z[a] > z[b]; });
   if (c.top_k < c.experts) decision.gap = z[order[c.top_k - 1]] - z[order[c.top_k]];
   decision.chosen.assign(order.begin(), order.begin() + c.top_k);
+  decision.gate.assign(c.experts, 0);
+  double chosen = 0;
+  for (const int e : decision.chosen) chosen += decision.probability[e];
+  for (const int e : decision.chosen)
+    decision.gate[e] = decision.probability[e] / (c.renormalise ? chosen : 1);
   return decision;
 }
 
@@ -75,10 +84,21 @@ RoutingCase clear_case(int units, int dim, int experts, int top_k, double gap) {
   }
 }
 
+// Every case with raw gates, and with gates that sum to 1.
+std::vector<RoutingCase> with_renormalised(std::vector<RoutingCase> cases) {
+  const size_t count = cases.size();
+  for (size_t i = 0; i < count; ++i) {
+    cases.push_back(cases[i]);
+    cases.back().renormalise = true;
+  }
+  return cases;
+}
+
 std::vector<RoutingCase> clear_cases() {
-  return {clear_case(1, 1, 1, 1, 1e-3),   clear_case(5, 4, 3, 1, 1e-3),   clear_case(7, 3, 5, 2, 1e-3),
-          clear_case(12, 8, 6, 6, 1e-3),  clear_case(9, 16, 2, 2, 1e-3),  clear_case(33, 5, 10, 3, 1e-3),
-          clear_case(4, 20, 65, 1, 1e-3), clear_case(64, 24, 16, 4, 1e-3)};
+  return with_renormalised({clear_case(1, 1, 1, 1, 1e-3), clear_case(5, 4, 3, 1, 1e-3),
+                            clear_case(7, 3, 5, 2, 1e-3), clear_case(12, 8, 6, 6, 1e-3),
+                            clear_case(9, 16, 2, 2, 1e-3), clear_case(33, 5, 10, 3, 1e-3),
+                            clear_case(4, 20, 65, 1, 1e-3), clear_case(64, 24, 16, 4, 1e-3)});
 }
 
 // --- what a router said ---
@@ -104,7 +124,7 @@ Said route(const Router& router, const RoutingCase& c, Team& team = Team::alone(
   Said said;
   team.lead([&] {
     const Routing& r = router.route(tape, tape.constant({x.data(), c.x.shape}),
-                                    tape.constant({weight.data(), c.weight.shape}), {.top_k = c.top_k});
+                                    tape.constant({weight.data(), c.weight.shape}), c.settings());
     CHECK(r.units == c.units);
     CHECK(r.experts == c.experts);
     const Tensor gate = tape.value(r.gate), p = tape.value(r.probabilities);
@@ -128,7 +148,8 @@ void for_all(const std::vector<RoutingCase>& cases, const Check& check) {
       use_kernels(table->name);
       for (const RoutingCase& c : cases) {
         INFO(router.name << " on " << table->name << ": " << c.units << " units of " << c.dim << ", "
-                         << c.top_k << " of " << c.experts << " experts");
+                         << c.top_k << " of " << c.experts << " experts, "
+                         << (c.renormalise ? "renormalised" : "raw") << " gates");
         check(router, c);
       }
     }
@@ -139,7 +160,7 @@ void for_all(const std::vector<RoutingCase>& cases, const Check& check) {
 // The output of experts that give every unit one number, weighted by the gates: [T, 1].
 Graph gated_numbers(const Router& router, const RoutingCase& c) {
   return [&router, &c](Tape& tape, const std::vector<Var>& in) {
-    const Routing& r = router.route(tape, in[0], in[1], {.top_k = c.top_k});
+    const Routing& r = router.route(tape, in[0], in[1], c.settings());
     const Tensor outputs = tape.allocate({r.unit.count(), 1});
     for (int64_t a = 0; a < outputs.count(); ++a)
       outputs[a] = static_cast<real>(loss_weight(100 + r.unit[a], r.expert[a]));
@@ -178,13 +199,12 @@ TEST_CASE("every router's gates are those of the plain reference, at most 1 a un
       const Decision decision = decide(c, t);
       double total = 0;
       for (int e = 0; e < c.experts; ++e) {
-        const bool chosen = std::count(decision.chosen.begin(), decision.chosen.end(), e) > 0;
-        want.push_back(chosen ? decision.probability[e] : 0);
+        want.push_back(decision.gate[e]);
         gates.push_back(said.gate_of(t, e));
         total += gates.back();
       }
       CHECK(total <= 1 + 8 * kEpsilon);
-      if (c.top_k == c.experts) CHECK(std::abs(total - 1) <= 8 * kEpsilon);
+      if (c.renormalise || c.top_k == c.experts) CHECK(std::abs(total - 1) <= 8 * kEpsilon);
       probabilities.insert(probabilities.end(), decision.probability.begin(), decision.probability.end());
     }
     // Logits are sums of at most 24 products of order 1, and errors of logits become relative ones of gates.
@@ -236,15 +256,16 @@ TEST_CASE("a router's decision is the same bytes for 1, 2, 3, 4 and 8 threads th
 }
 
 TEST_CASE("gradients through the gates reach units and router, and equal central differences") {
-  for_all({clear_case(1, 1, 1, 1, .2), clear_case(3, 2, 3, 1, .2), clear_case(4, 3, 4, 2, .2),
-           clear_case(3, 5, 3, 3, .2), clear_case(2, 4, 18, 1, .2), clear_case(5, 3, 2, 1, .2)},
+  for_all(with_renormalised({clear_case(1, 1, 1, 1, .2), clear_case(3, 2, 3, 1, .2),
+                             clear_case(4, 3, 4, 2, .2), clear_case(3, 5, 3, 3, .2),
+                             clear_case(2, 4, 18, 1, .2), clear_case(5, 3, 2, 1, .2)}),
           [](const Router& router, const RoutingCase& c) {
             for (const Comparison& comparison : check_gradients(gated_numbers(router, c), c.inputs()))
               CHECK_COMPARISON(comparison);
           });
 }
 
-TEST_CASE("logits of experts that were not chosen learn as well: dz_e = p_e (u_e - sum_j p_j u_j)") {
+TEST_CASE("dz_e = p_e (u_e - sum_j p_j u_j), not chosen experts included; renormalised, with gates for p") {
   for_all(clear_cases(), [](const Router& router, const RoutingCase& c) {
     const std::vector<CheckedInput> inputs = c.inputs();
     const Evaluation got = evaluate(gated_numbers(router, c), inputs);
@@ -255,10 +276,11 @@ TEST_CASE("logits of experts that were not chosen learn as well: dz_e = p_e (u_e
       double mean = 0;
       for (const int e : decision.chosen) {
         u[e] = static_cast<real>(loss_weight(100 + t, e)) * static_cast<real>(loss_weight(0, t));
-        mean += decision.probability[e] * u[e];
+        mean += decision.gate[e] * u[e];
       }
       for (int e = 0; e < c.experts; ++e) {
-        const double dz = decision.probability[e] * (u[e] - mean);
+        const double share = c.renormalise ? decision.gate[e] : decision.probability[e];
+        const double dz = share * (u[e] - mean);
         for (int d = 0; d < c.dim; ++d) {
           dx[t * c.dim + d] += dz * c.weight.values[e * c.dim + d];
           dweight[e * c.dim + d] += dz * c.x.values[t * c.dim + d];
@@ -267,6 +289,19 @@ TEST_CASE("logits of experts that were not chosen learn as well: dz_e = p_e (u_e
     }
     CHECK_COMPARISON(compare("dx", std::span<const real>(got.gradients[0]), dx, 128 * kEpsilon));
     CHECK_COMPARISON(compare("dweight", std::span<const real>(got.gradients[1]), dweight, 128 * kEpsilon));
+  });
+}
+
+TEST_CASE("a renormalised gate of one expert is exactly 1, and its router gets a gradient of exactly 0") {
+  RoutingCase c = clear_case(7, 6, 5, 1, 1e-3);
+  c.renormalise = true;
+  for (real& w : c.weight.values) w *= 60;  // raw gates would be anything from 1/5 to 1
+  for_all({c}, [](const Router& router, const RoutingCase& sharp) {
+    const Said said = route(router, sharp);
+    CHECK(std::all_of(said.gate.begin(), said.gate.end(), [](real g) { return g == 1; }));
+    const Evaluation got = evaluate(gated_numbers(router, sharp), sharp.inputs());
+    for (const auto& gradient : got.gradients)
+      CHECK(std::all_of(gradient.begin(), gradient.end(), [](real g) { return g == 0; }));
   });
 }
 

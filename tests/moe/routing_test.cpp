@@ -54,6 +54,7 @@ TEST_CASE("assignments are sorted by expert, then slot; first choices come befor
   CHECK(ints(r.expert) == std::vector<int>{0, 0, 1, 2, 2, 2});
   CHECK(ints(r.slot) == std::vector<int>{0, 1, 0, 0, 1, 2});
   CHECK(ints(r.unit) == std::vector<int>{1, 0, 2, 0, 2, 1});
+  CHECK(ints(r.choice) == std::vector<int>{0, 1, 1, 0, 0, 1});
   CHECK(r.dropped.count() == 0);
 }
 
@@ -113,6 +114,21 @@ TEST_CASE("top-2 keeps raw probabilities, which do not sum to 1") {
                            std::vector<double>{.659001, .367165, .440002, .242433, .332225, .398130}, 1e-6));
 }
 
+TEST_CASE("renormalised top-2 gates are those worked by hand, and sum to 1") {
+  Bench bench({2, 1, .1, .5, 1.5, 1.4, .3, .2, .1}, 3);
+  const Routing& r = bench.route({.top_k = 2, .renormalise = true});
+  CHECK(ints(r.unit) == std::vector<int>{0, 2, 1, 0, 2, 1});
+  CHECK(ints(r.choice) == std::vector<int>{0, 0, 0, 1, 1, 1});
+  CHECK_COMPARISON(compare("gates", std::span<const real>(reals(bench.tape.value(r.gate))),
+                           std::vector<double>{.731059, .524979, .524979, .268941, .475021, .475021}, 1e-6));
+}
+
+TEST_CASE("renormalised gates are finite where all chosen probabilities round to zero but one") {
+  Bench bench({300, 0, -300, -300, 0, 300}, 3);
+  const Routing& r = bench.route({.top_k = 3, .renormalise = true});
+  for (const real gate : reals(bench.tape.value(r.gate))) CHECK((gate >= 0 && gate <= 1));
+}
+
 TEST_CASE("a tie goes to the lower expert") {
   Bench bench({1, 1, 1, 0, 3, 3}, 3);
   CHECK(ints(bench.route({}).expert) == std::vector<int>{0, 1});
@@ -159,14 +175,42 @@ TEST_CASE("a logit that is not finite is an error that names the image") {
   }
 }
 
+TEST_CASE("a token's logit that is not finite is an error that names image and token") {
+  Bench bench({1, 2, 1, 3, 3, 4, 1, std::numeric_limits<real>::infinity()}, 2);
+  CHECK_THROWS_WITH_AS(bench.route({.position = 100, .units_per_image = 2}),
+                       doctest::Contains("token 1 of image 101 "), Error);
+}
+
+TEST_CASE("the even choice counts tokens through the epoch") {
+  Bench bench({9, 0, 0, 9, 0, 0, 9, 0, 0, 9, 0, 0}, 3);
+  const Routing& r = bench.route({.choice = Choice::even, .position = 4, .units_per_image = 2});
+  CHECK(ints(r.unit) == std::vector<int>{1, 2, 0, 3});  // tokens 8, 9, 10, 11
+  CHECK(ints(r.expert) == std::vector<int>{0, 1, 2, 2});
+}
+
+TEST_CASE("a copied routing says what the first one said") {
+  Bench bench({2, 1, .1, .5, 1.5, 1.4, .3, .2, .1}, 3);
+  Routing& copy = make_routing(bench.tape, 3, 3, 2);
+  const Routing& r = bench.route({.top_k = 2});
+  copy_routing(bench.tape, r, copy);
+  CHECK(copy.units == r.units);
+  CHECK(copy.experts == r.experts);
+  for (const auto member : {&Routing::unit, &Routing::expert, &Routing::slot, &Routing::choice,
+                            &Routing::first, &Routing::dropped})
+    CHECK(ints(copy.*member) == ints(r.*member));
+  for (const auto member : {&Routing::logits, &Routing::probabilities, &Routing::gate})
+    CHECK(reals(bench.tape.value(copy.*member)) == reals(bench.tape.value(r.*member)));
+}
+
 TEST_CASE("an unknown router is answered with the known ones") {
-  CHECK_THROWS_WITH_AS(find_router("imgae"), doctest::Contains("known: none, image"), UsageError);
+  CHECK_THROWS_WITH_AS(find_router("imgae"), doctest::Contains("known: none, image, token"), UsageError);
 }
 
 TEST_CASE("every row of the router table says what it is") {
   for (const Router& router : routers()) {
     CAPTURE(router.name);
-    for (const char* text : {router.unit, router.summary, router.flags, router.defaults, router.equations}) {
+    for (const char* text :
+         {name_of(router.unit), router.summary, router.flags, router.defaults, router.equations}) {
       CHECK(std::string(text) != "");
     }
   }

@@ -83,6 +83,25 @@ TEST_CASE("with one expert an image and gate 1, an upcycled model equals the den
   }
 }
 
+TEST_CASE("with renormalised gates an upcycled model is the dense one, shared expert or not, in any blocks") {
+  DenseModel dense;
+  const std::vector<real> want = logits_of(dense.model);
+  for (const bool shared : {false, true}) {
+    for (const char* router : {"image", "token"}) {
+      CAPTURE(shared);
+      CAPTURE(router);
+      ModelConfig config = mixture_config(4, 1);
+      config.moe.router = router;
+      config.moe.renormalise = true;
+      config.moe.shared_expert = shared;
+      config.moe.moe_layers = parse_block_choice("0,2");
+      Model mixture(config);
+      upcycle(dense.model, mixture, {.seed = 3});
+      CHECK(logits_of(mixture) == want);
+    }
+  }
+}
+
 TEST_CASE("with two experts an image whose gates sum to 1, an upcycled model equals the dense one") {
   DenseModel dense;
   Model mixture(mixture_config(2, 2));

@@ -81,6 +81,17 @@ TEST_CASE("rows in another order are dropped like the images they hold") {
   }
 }
 
+TEST_CASE("pieces of images are dropped like their places in these images") {
+  const std::vector<int> order = {5, 0, 2, 3, 1, 4};  // thirds of two images of 3 x 13 numbers
+  const View<const int> piece{order.data(), {6}};
+  const std::vector<real> plain = dropped(2, 39, 9, kDropout);
+  const std::vector<real> pieces =
+      dropped(6, 13, 9, [&](Pass& pass, Var x) { return dropout(pass, x, 0.3, 4, piece, 3); });
+  for (int row = 0; row < 6; ++row) {
+    for (int i = 0; i < 13; ++i) CHECK(pieces[row * 13 + i] == plain[order[row] * 13 + i]);
+  }
+}
+
 TEST_CASE("nothing is dropped outside training or at rate 0") {
   const std::vector<real> ones(6 * 50, 1);
   CHECK(dropped(6, 50, 0, kDropout, false) == ones);

@@ -72,6 +72,15 @@ double five_sigma(double variance) {
 
 }  // namespace
 
+TEST_CASE("skipped numbers are those that would have been drawn") {
+  for (const int skipped : {0, 1, 3, 4, 5, 8, 103}) {
+    Random drawn(7, Stream::test, 1, 2, 3), skipping = drawn;
+    for (int i = 0; i < skipped; ++i) drawn.bits();
+    skipping.skip(static_cast<uint64_t>(skipped));
+    for (int i = 0; i < 9; ++i) CHECK(skipping.bits() == drawn.bits());
+  }
+}
+
 TEST_CASE("uniform numbers lie in [0, 1) with mean 1/2 and variance 1/12") {
   Random random(1, Stream::test);
   double low = 1, high = 0;

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <thread>
 #include <vector>
 
 #include "tensor/packed_weights.h"
@@ -30,6 +32,11 @@ struct Store {
   ParamId bias, matrix, norm, experts, positions;
 };
 
+// Asks for all experts, last first.
+void ask_for_all(const PackedWeights& packed, ParamId experts) {
+  for (int e = 2; e >= 0; --e) packed.of_expert(experts, e);
+}
+
 std::vector<real> numbers(const real* data, int64_t count) {
   return {data, data + count};
 }
@@ -44,6 +51,7 @@ TEST_CASE("weights that are packed and released lie in memory once") {
   CHECK(packed.bytes() >= matrices);
   CHECK(packed.bytes() <= matrices + matrices / 20);  // panels may be padded
   packed.pack_and_release(s.store);
+  ask_for_all(packed, s.experts);
   CHECK(s.store.held_bytes() + packed.bytes() <= s.bytes() + matrices / 20 + 4 * kPage);
   CHECK(s.store.held_bytes() >= s.bytes() - matrices);
 }
@@ -53,6 +61,7 @@ TEST_CASE("packing and releasing packs the same numbers, and leaves those that w
   PackedWeights before(kept.store, kernels(), false), after(given.store, kernels(), false);
   before.pack_all();
   after.pack_and_release(given.store);
+  ask_for_all(after, given.experts);
   for (const ParamId id : {kept.matrix, kept.experts}) {
     const PackedWeight &a = *before.of(id), &b = *after.of(id);
     const int64_t count = a.forward_stride * (id.index == kept.experts.index ? 3 : 1);
@@ -68,6 +77,8 @@ TEST_CASE("nobody can read a released weight by mistake") {
   Store s;
   PackedWeights packed(s.store, kernels(), false);
   packed.pack_and_release(s.store);
+  CHECK_THROWS_WITH_AS(packed.pack(3), "'experts' was released; it cannot be packed again", Error);
+  ask_for_all(packed, s.experts);
   for (const ParamId id : {s.matrix, s.experts}) {
     CHECK(s.store.value(id).data == nullptr);
     CHECK(s.store.value(id).shape == s.store[id].shape);
@@ -78,14 +89,50 @@ TEST_CASE("nobody can read a released weight by mistake") {
   CHECK_THROWS_WITH_AS(packed.pack(0), "'matrix' was released; it cannot be packed again", Error);
 }
 
-TEST_CASE("numbers are released piece by piece, and counted once") {
+TEST_CASE("experts are released one by one, in any order; the others stay") {
   Store s;
-  s.store.release(s.experts, 256 * 512);
-  const size_t after_one = s.store.held_bytes();
-  CHECK(after_one <= s.bytes() - 256 * 512 * sizeof(real) + 2 * kPage);
-  CHECK(s.store.value(s.experts)[int64_t{256} * 512] != 0);  // the second expert is still there
-  s.store.release(s.experts, 256 * 512);
-  CHECK(s.store.held_bytes() == after_one);
-  s.store.release(s.experts, 3 * 256 * 512);
-  CHECK(s.store.held_bytes() <= s.bytes() - 3 * 256 * 512 * sizeof(real) + 2 * kPage);
+  const size_t expert = 256 * 512 * sizeof(real);
+  s.store.release(s.experts, 1);
+  CHECK(s.store.held_bytes() <= s.bytes() - expert + 2 * kPage);
+  CHECK(s.store.held_bytes() >= s.bytes() - expert);
+  CHECK(s.store.value(s.experts)[int64_t{256} * 512 - 1] != 0);  // the last number of the first one
+  CHECK(s.store.value(s.experts)[int64_t{256} * 512 * 2] != 0);
+  CHECK_FALSE(s.store.released(s.experts));
+  s.store.release(s.experts, 2);
+  s.store.release(s.experts, 0);
+  CHECK(s.store.released(s.experts));
+  CHECK(s.store.held_bytes() <= s.bytes() - 3 * expert + 6 * kPage);
+}
+
+TEST_CASE("an expert is packed when it is first asked for, once, whoever asks") {
+  Store kept, given;
+  PackedWeights before(kept.store, kernels(), false), after(given.store, kernels(), false);
+  before.pack_all();
+  CHECK(before.waiting() == 0);
+  after.pack_and_release(given.store);
+  CHECK(after.waiting() == 3);
+  CHECK(given.store.released(given.matrix));
+  const size_t held = given.store.held_bytes();
+  const auto same = [&](int e) {
+    const PackedWeight &a = *before.of(kept.experts), &b = *after.of_expert(given.experts, e);
+    const int64_t size = a.forward_stride;
+    return numbers(a.forward + e * size, size) == numbers(b.forward + e * size, size);
+  };
+  CHECK(same(1));
+  CHECK(after.waiting() == 2);
+  CHECK(given.store.held_bytes() < held);
+  const size_t after_one = given.store.held_bytes();
+  CHECK(same(1));
+  CHECK(given.store.held_bytes() == after_one);
+  std::vector<std::thread> threads;
+  std::atomic<int> right{0};
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      for (int j = 0; j < 3; ++j) right += same((i + j) % 3);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(right == 24);
+  CHECK(after.waiting() == 0);
+  CHECK(given.store.released(given.experts));
 }

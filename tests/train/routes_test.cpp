@@ -22,7 +22,7 @@ ModelConfig mixture(int classes, int experts, int top_k) {
   config.moe.router = "image";
   config.moe.experts = experts;
   config.moe.top_k = top_k;
-  config.moe.moe_layers = 1;
+  config.moe.moe_layers = parse_block_choice("last:1");
   return config;
 }
 

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "tests/support/allocation_count.h"
@@ -45,6 +46,18 @@ ModelConfig small_model(bool experts) {
   return config;
 }
 
+// Without super-classes, with a strong balance loss; tokens of 4 with 5 experts, or images.
+ModelConfig end_to_end(const char* router) {
+  ModelConfig config = small_model(true);
+  config.moe.router = router;
+  config.moe.experts = 5;
+  config.moe.super_classes = {};
+  config.moe.balance_weight = 0.5;
+  config.moe.renormalise = true;
+  config.moe.shared_expert = true;
+  return config;
+}
+
 FillBatch from(const RandomBatch& batch) {
   return [&batch](int64_t position, int count, ImageScratch&, real* images, real* targets, int* labels) {
     batch.fill(position, count, images, targets, labels);
@@ -76,13 +89,13 @@ bool same_bytes(const std::vector<real>& a, const std::vector<real>& b) {
 }  // namespace
 
 TEST_CASE("a step gives the same bytes for 1, 2, 3, 4 and 8 threads") {
-  for (const bool experts : {false, true}) {
-    CAPTURE(experts);
-    const auto one = train_three(small_model(experts), {.batch_size = 26, .lanes = 8, .threads = 1});
+  for (const ModelConfig& config :
+       {small_model(false), small_model(true), end_to_end("image"), end_to_end("token")}) {
+    CAPTURE(config.moe.router);
+    const auto one = train_three(config, {.batch_size = 26, .lanes = 8, .threads = 1});
     for (const int threads : {2, 3, 4, 8}) {
       CAPTURE(threads);
-      CHECK(same_bytes(train_three(small_model(experts), {.batch_size = 26, .lanes = 8, .threads = threads}),
-                       one));
+      CHECK(same_bytes(train_three(config, {.batch_size = 26, .lanes = 8, .threads = threads}), one));
     }
   }
 }
@@ -102,6 +115,37 @@ TEST_CASE("a step counts every image of its batch once, the same for any number 
   CHECK(one.sums().assignments == 2 * 26);
   for (const int threads : {2, 3, 4}) CHECK(routing(threads, true) == one);
   CHECK(routing(1, false) == RoutingStatistics());
+}
+
+TEST_CASE("a step counts the load of its experts, and the next one's balance loss takes it") {
+  for (const char* router : {"image", "token"}) {
+    CAPTURE(router);
+    const ModelConfig config = end_to_end(router);
+    const int64_t batch_size = 24, decisions = router == std::string("token") ? 2 : 1;
+    const RandomBatch batch(config.vit, batch_size);
+    std::vector<int64_t> load;
+    // The loss of a step at the start weights, after a step that counted `load`, or none.
+    const auto balance_after = [&](const std::vector<int64_t>& counts) {
+      Model model(config);
+      model.initialise(3);
+      Optimizer optimizer(model.parameters(), {});
+      TrainingStep step(model, optimizer,
+                        {.batch_size = batch_size, .accumulate = 2, .lanes = 4, .threads = 2});
+      REQUIRE(step.expert_load().set_counts(counts));
+      const StepFigures figures = step.run(from(batch), 0, 0, 1, 1e-3);
+      CHECK(std::fabs(figures.loss - figures.class_loss - figures.balance_loss) <= 1e-5);
+      load = step.expert_load().counts();
+      return figures.balance_loss;
+    };
+    CHECK(std::fabs(balance_after({}) - 0.5 * static_cast<double>(decisions)) <= 1e-5);  // even at first
+    const int64_t units = batch_size * (decisions == 2 ? config.vit.tokens() : 1);
+    CHECK(std::accumulate(load.begin(), load.end(), int64_t{0}) == decisions * units * config.moe.top_k);
+    CHECK(load.size() == static_cast<size_t>(decisions * config.moe.experts));
+    const std::vector<int64_t> first = load;
+    // What is chosen is likelier than the mean, so that the loss rises with the load; f has no memory.
+    CHECK(balance_after(first) > 0.5 * static_cast<double>(decisions) + 1e-5);
+    CHECK(load == first);
+  }
 }
 
 TEST_CASE("other lanes change the order of sums, but only that") {
@@ -251,9 +295,10 @@ TEST_CASE("after the first step training allocates nothing") {
     MESSAGE("skipped: a sanitizer owns malloc");
     return;
   }
-  for (const bool experts : {false, true}) {
-    CAPTURE(experts);
-    Model model(small_model(experts));
+  for (const ModelConfig& config :
+       {small_model(false), small_model(true), end_to_end("image"), end_to_end("token")}) {
+    CAPTURE(config.moe.router);
+    Model model(config);
     model.initialise(0);
     Optimizer optimizer(model.parameters(), {});
     TrainingStep step(model, optimizer, {.batch_size = 24, .lanes = 4, .threads = 2});
