@@ -68,8 +68,8 @@ TEST_CASE("routes says who goes where, as JSON, as text and image by image") {
   const TemporaryFolder folder;
   const std::string run = (folder / "run").string(), csv = (folder / "routes.csv").string();
   succeed(train_command(run, with(kCoarse, {"--top-k", "2"})));
-  const Json routes = Json::parse(succeed({"routes", run, kTinyData, "--csv", csv, "--json"}).out);
-  const Json eval = Json::parse(succeed({"eval", run, kTinyData, "--json"}).out);
+  Json routes = Json::parse(succeed({"routes", run, kTinyData, "--csv", csv, "--json"}).out);
+  Json eval = Json::parse(succeed({"eval", run, kTinyData, "--json"}).out);
   CHECK(routes["schema"] == 1);
   CHECK(routes["n"] == 16);
   CHECK(routes["experts_per_image"] == 2);
