@@ -48,6 +48,7 @@ TEST_CASE("a confusion matrix is drawn by super-classes, darker where more image
   // Both squares have a frame, beyond it lines go on in grey.
   for (const int corner : {0, 1, 82, 83, 164, 165}) CHECK(at(picture, corner, corner) == kOrange);
   CHECK(at(picture, 82, 20) == kOrange);
+  CHECK(at(picture, 20, 82) == kOrange);
   CHECK(at(picture, 82, 120) == kOrange);
   CHECK(at(picture, 0, 120) == kGrey);
   CHECK(at(picture, 120, 0) == kGrey);
