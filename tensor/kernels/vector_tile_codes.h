@@ -7,6 +7,7 @@
 
 #include "tensor/kernels/narrow_tables.h"
 #include "tensor/kernels/vector_codes.h"
+#include "tensor/kernels/vector_transpose.h"
 
 namespace vmoe {
 namespace {
@@ -130,6 +131,49 @@ void pack(int64_t k, int64_t n, const float* w, std::byte* packed) {
   for (int64_t j = 0; j < n; j += kPanel, packed += panel_bytes<Format>(k)) {
     std::memset(packed, 0, panel_bytes<Format>(k));
     for (int64_t c = 0; c < kPanel && j + c < n; ++c) pack_output<Format>(k, w + (j + c) * k, packed, c);
+  }
+}
+
+// --- Transposed matrices, for training: two neighbouring rows are a row of a tile of weights ---
+
+/// A row of a tile: of 16 columns pairs of the numbers of two rows, zeros behind the last of `columns` and of
+/// `rows` (which may be 0 or less).
+inline void encode_pairs(const float* x, int64_t x_row, int64_t rows, int64_t columns, std::byte* to) {
+  uint16_t codes[2][kTileRows];
+  for (int half = 0; half < 2; ++half) {
+    for (int64_t c = 0; c < kTileRows; c += kWidth) {
+      const int64_t left = half < rows ? columns - c : 0;
+      const float* from = x + half * x_row + c;
+      const Vec v = left >= kWidth ? load(from) : left > 0 ? load_part(from, left) : Vec{};
+      Bf16Format::encode(v, {}, reinterpret_cast<std::byte*>(codes[half] + c));
+    }
+  }
+  uint32_t pairs[kTileRows];
+  for (int c = 0; c < kTileRows; ++c) pairs[c] = codes[0][c] | uint32_t{codes[1][c]} << 16;
+  std::memcpy(to, pairs, sizeof pairs);
+}
+
+void pack_transposed(int64_t k, int64_t n, const float* w, int64_t w_row, std::byte* packed) {
+  for (int64_t j = 0; j < n; j += kPanel) {
+    for (int64_t p = 0; p < k; p += kStep<Bf16Format>) {
+      for (int64_t c = j; c < j + kPanel; c += kTileRows) {
+        for (int64_t q = p; q < p + kStep<Bf16Format>; q += 2, packed += kTileRowBytes)
+          encode_pairs(w + q * w_row + c, w_row, k - q, n - c, packed);
+      }
+    }
+  }
+}
+
+void encode_transposed(int64_t m, int64_t k, const float* x, int64_t x_row, std::byte* rows) {
+  const int64_t bytes = row_bytes<Bf16Format>(k);
+  alignas(kTileRowBytes) std::byte tile[kTileBytes];
+  for (int64_t i = 0; i < m; i += kTileRows) {
+    for (int64_t p = 0; p < k; p += kStep<Bf16Format>) {
+      for (int64_t q = 0; q < kTileRows; ++q)
+        encode_pairs(x + (p + 2 * q) * x_row + i, x_row, k - p - 2 * q, m - i, tile + q * kTileRowBytes);
+      transpose(kTileRows, m - i < kTileRows ? m - i : kTileRows, reinterpret_cast<const float*>(tile),
+                kTileRows, reinterpret_cast<float*>(rows + i * bytes + 2 * p), bytes / 4);
+    }
   }
 }
 

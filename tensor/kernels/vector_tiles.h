@@ -21,6 +21,8 @@
 // of cycles beside thousands. A thread that kept its tiles would have 8 KiB more to be saved at each switch
 // from it, and a configuration in which other code (OpenBLAS has tile kernels, too) might be surprised.
 
+#include <type_traits>
+
 #include "tensor/kernels/vector_tile_codes.h"
 
 namespace vmoe {
@@ -105,15 +107,19 @@ inline void add_up(Tiles& tiles, int64_t steps, const std::byte* a, int64_t a_ro
 /// Results of `rows` rows and of the `columns` outputs of a panel, from their sums.
 template <class Format>
 inline void write(const Sums& sums, int64_t rows, int64_t columns, const std::byte* row_tail, int64_t a_row,
-                  const std::byte* panel_tail, float* c, int64_t c_row, const float* bias) {
+                  const std::byte* panel_tail, float* c, int64_t c_row, const float* bias,
+                  const float* base) {
   for (int64_t r = 0; r < rows; ++r, c += c_row, row_tail += a_row) {
     for (int64_t at = 0; at < columns; at += kWidth) {
       const int64_t left = columns - at;
+      const auto numbers = [left](const float* p) { return left >= kWidth ? load(p) : load_part(p, left); };
       Vec y = Format::result(sums.rows[r] + at * 4, row_tail, panel_tail, at);
+      if (bias) y = y + numbers(bias + at);
+      if (base) y = numbers(base + r * c_row + at) + y;
       if (left >= kWidth) {
-        store(c + at, bias ? y + load(bias + at) : y);
+        store(c + at, y);
       } else {
-        store_part(c + at, bias ? y + load_part(bias + at, left) : y, left);
+        store_part(c + at, y, left);
       }
     }
   }
@@ -131,7 +137,7 @@ void multiply_blocks(Tiles& tiles, const NarrowGemm& g, int64_t first, int64_t m
       add_up<Format, Two>(tiles, steps, a, a_row, panel, sums);
       write<Format>(sums, height, g.n - j < kPanel ? g.n - j : kPanel, a + steps * kTileRowBytes, a_row,
                     panel + steps * 2 * kTileBytes, g.c + i * g.c_row + j, g.c_row,
-                    g.bias ? g.bias + j : nullptr);
+                    g.bias ? g.bias + j : nullptr, g.base ? g.base + i * g.c_row + j : nullptr);
     }
   }
 }
@@ -158,7 +164,7 @@ void gemm(const NarrowGemm& g) {
 
 template <class Format, class Tiles>
 constexpr NarrowKernels tile_kernels(const char* name, Precision precision) {
-  return {
+  NarrowKernels table = {
       .name = name,
       .companion = "avx512",
       .precision = precision,
@@ -170,6 +176,11 @@ constexpr NarrowKernels tile_kernels(const char* name, Precision precision) {
       .encode = encode<Format>,
       .gemm = gemm<Format, Tiles>,
   };
+  if constexpr (std::is_same_v<Format, Bf16Format>) {
+    table.pack_transposed = pack_transposed;
+    table.encode_transposed = encode_transposed;
+  }
+  return table;
 }
 
 }  // namespace

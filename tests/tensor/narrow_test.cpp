@@ -290,11 +290,11 @@ struct Transposed {
 };
 
 std::vector<const NarrowKernels*> tables_that_train() {
-  std::vector<const NarrowKernels*> tables;
-  for (const NarrowKernels* table : available_narrow_kernels()) {
-    if (table->trains()) tables.push_back(table);
+  std::vector<const NarrowKernels*> found;
+  for (const NarrowKernels* table : tables()) {
+    if (table->trains()) found.push_back(table);
   }
-  return tables;
+  return found;
 }
 
 /// x rounded to bfloat16: the nearest number of 8 bits, ties to even.
@@ -328,7 +328,7 @@ TEST_CASE("bfloat16 codes of a transposed matrix are those of the matrix, in eve
 }
 
 TEST_CASE("what a product of fewer bits is added to comes last, and may be the result's own place") {
-  for (const NarrowKernels* table : available_narrow_kernels()) {
+  for (const NarrowKernels* table : tables()) {
     INFO("precision " << name_of(table->precision) << " " << table->name);
     for (const Factors& f : shapes()) {
       INFO("m " << f.m << " n " << f.n << " k " << f.k);
