@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <map>
 
 namespace vmoe {
 
@@ -47,10 +48,8 @@ double bf16_bound(const Sample& s, int64_t i, int64_t j) {
   return bf16_order_bound(s.k, 1.01 * sum);
 }
 
-bool agrees(const NarrowKernels& table, const NarrowKernels& definition, const Sample& s) {
-  const std::vector<real> y = product_by(table, s), want = product_by(definition, s);
-  if (table.precision == Precision::int8)
-    return std::memcmp(y.data(), want.data(), y.size() * sizeof(real)) == 0;
+bool agrees(Precision precision, const std::vector<real>& y, const std::vector<real>& want, const Sample& s) {
+  if (precision == Precision::int8) return std::memcmp(y.data(), want.data(), y.size() * sizeof(real)) == 0;
   for (int64_t i = 0; i < s.m; ++i) {
     for (int64_t j = 0; j < s.n; ++j) {
       const double error = std::fabs(double{y[i * s.n + j]} - want[i * s.n + j]);
@@ -63,20 +62,19 @@ bool agrees(const NarrowKernels& table, const NarrowKernels& definition, const S
 }  // namespace
 
 ProvenKernels prove(const std::vector<const NarrowKernels*>& tables) {
-  const Sample samples[] = {{53, 39, 131}, {1, 1, 1}};
-  ProvenKernels proven;
-  const auto definition_of = [&](Precision precision) {
-    for (const NarrowKernels* table : tables) {
-      if (table->precision == precision) return table;
+  std::vector<bool> right(tables.size(), true);
+  for (const Sample& sample : {Sample(53, 39, 131), Sample(1, 1, 1)}) {
+    std::map<Precision, std::vector<real>> wanted;  // the first table's of each precision
+    for (size_t i = 0; i < tables.size(); ++i) {
+      const Precision precision = tables[i]->precision;
+      const std::vector<real> y = product_by(*tables[i], sample);
+      const auto [definition, is_first] = wanted.try_emplace(precision, y);
+      right[i] = right[i] && (is_first || agrees(precision, y, definition->second, sample));
     }
-    return static_cast<const NarrowKernels*>(nullptr);
-  };
-  for (const NarrowKernels* table : tables) {
-    bool right = true;
-    for (const Sample& sample : samples)
-      right = right && agrees(*table, *definition_of(table->precision), sample);
-    (right ? proven.offered : proven.refused).push_back(table);
   }
+  ProvenKernels proven;
+  for (size_t i = 0; i < tables.size(); ++i)
+    (right[i] ? proven.offered : proven.refused).push_back(tables[i]);
   return proven;
 }
 
