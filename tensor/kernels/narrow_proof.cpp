@@ -8,14 +8,15 @@ namespace vmoe {
 
 namespace {
 
-/// A product x w^T + bias: rows x [m, k], weights w [n, k], bias [n], numbers from -1 to 1.
+/// A product x w^T + bias + base: rows x [m, k], weights w [n, k], bias [n], base [m, n], numbers from -1
+/// to 1.
 struct Sample {
   int64_t m, n, k;
-  std::vector<real> x, w, bias;
+  std::vector<real> x, w, bias, base;
 
-  Sample(int64_t m, int64_t n, int64_t k) : m(m), n(n), k(k), x(m * k), w(n * k), bias(n) {
+  Sample(int64_t m, int64_t n, int64_t k) : m(m), n(n), k(k), x(m * k), w(n * k), bias(n), base(m * n) {
     uint32_t state = 1;
-    for (std::vector<real>* part : {&x, &w, &bias}) {
+    for (std::vector<real>* part : {&x, &w, &bias, &base}) {
       for (real& value : *part) {
         state = state * 1664525 + 1013904223;  // Knuth's "quick and dirty" generator
         value = static_cast<real>(static_cast<int32_t>(state)) / real{2147483648.0};
@@ -36,16 +37,37 @@ std::vector<real> product_by(const NarrowKernels& table, const Sample& s) {
               .b = packed.data(),
               .c = y.data(),
               .c_row = s.n,
-              .bias = s.bias.data()});
+              .bias = s.bias.data(),
+              .base = s.base.data()});
   return y;
+}
+
+std::vector<real> transposed(int64_t rows, int64_t columns, const std::vector<real>& x) {
+  std::vector<real> turned(x.size());
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) turned[j * rows + i] = x[i * columns + j];
+  }
+  return turned;
+}
+
+/// Whether a table that trains makes the same codes of transposed matrices.
+bool codes_agree(const NarrowKernels& table, const Sample& s) {
+  if (!table.trains()) return true;
+  std::vector<std::byte> rows(s.m * table.row_bytes(s.k)), packed(table.packed_bytes(s.k, s.n)),
+      turned_rows(rows.size()), turned(packed.size());
+  table.encode(s.m, s.k, s.x.data(), s.k, rows.data());
+  table.encode_transposed(s.m, s.k, transposed(s.m, s.k, s.x).data(), s.m, turned_rows.data());
+  table.pack(s.k, s.n, s.w.data(), packed.data());
+  table.pack_transposed(s.k, s.n, transposed(s.n, s.k, s.w).data(), s.n, turned.data());
+  return rows == turned_rows && packed == turned;
 }
 
 /// The bound of narrow.h for element (i, j), with the sum of magnitudes taken before rounding to bf16, which
 /// adds at most 1 %.
 double bf16_bound(const Sample& s, int64_t i, int64_t j) {
-  double sum = std::fabs(double{s.bias[j]});
+  double sum = std::fabs(double{s.bias[j]}) + std::fabs(double{s.base[i * s.n + j]});
   for (int64_t p = 0; p < s.k; ++p) sum += std::fabs(double{s.x[i * s.k + p]} * s.w[j * s.k + p]);
-  return bf16_order_bound(s.k, 1.01 * sum);
+  return bf16_order_bound(s.k + 1, 1.01 * sum);
 }
 
 bool agrees(Precision precision, const std::vector<real>& y, const std::vector<real>& want, const Sample& s) {
@@ -69,7 +91,8 @@ ProvenKernels prove(const std::vector<const NarrowKernels*>& tables) {
       const Precision precision = tables[i]->precision;
       const std::vector<real> y = product_by(*tables[i], sample);
       const auto [definition, is_first] = wanted.try_emplace(precision, y);
-      right[i] = right[i] && (is_first || agrees(precision, y, definition->second, sample));
+      right[i] = right[i] && codes_agree(*tables[i], sample) &&
+                 (is_first || agrees(precision, y, definition->second, sample));
     }
   }
   ProvenKernels proven;

@@ -63,6 +63,23 @@ void product_off_by_a_little(const NarrowGemm& g) {
   last *= precision == Precision::int8 ? real(1.0000002) : real(1.01);
 }
 
+template <Precision precision>
+void product_without_base(const NarrowGemm& g) {
+  NarrowGemm part = g;
+  part.base = nullptr;
+  plain_of(precision)->gemm(part);
+}
+
+/// The plain table of bf16, but codes of a transposed matrix end before its last column.
+NarrowKernels table_with_short_codes() {
+  NarrowKernels table = *plain_of(Precision::bf16);
+  table.name = "wrong";
+  table.encode_transposed = [](int64_t m, int64_t k, const real* x, int64_t x_row, std::byte* rows) {
+    plain_of(Precision::bf16)->encode_transposed(m - 1, k, x, x_row, rows);
+  };
+  return table;
+}
+
 }  // namespace
 
 TEST_CASE("every table that this machine has the instructions for is proven, and so are emulated tiles") {
@@ -73,12 +90,15 @@ TEST_CASE("every table that this machine has the instructions for is proven, and
 
 TEST_CASE("a table that computes wrongly here is refused, and no other one") {
   if (available_narrow_kernels().empty()) return;  // a double build has none
-  for (const NarrowKernels& wrong : {table_with(Precision::int8, product_without_last_row<Precision::int8>),
-                                     table_with(Precision::int8, product_of_shorter_rows<Precision::int8>),
-                                     table_with(Precision::int8, product_off_by_a_little<Precision::int8>),
-                                     table_with(Precision::bf16, product_without_last_row<Precision::bf16>),
-                                     table_with(Precision::bf16, product_of_shorter_rows<Precision::bf16>),
-                                     table_with(Precision::bf16, product_off_by_a_little<Precision::bf16>)}) {
+  for (const NarrowKernels& wrong :
+       {table_with(Precision::int8, product_without_last_row<Precision::int8>),
+        table_with(Precision::int8, product_of_shorter_rows<Precision::int8>),
+        table_with(Precision::int8, product_without_base<Precision::int8>),
+        table_with(Precision::bf16, product_without_base<Precision::bf16>), table_with_short_codes(),
+        table_with(Precision::int8, product_off_by_a_little<Precision::int8>),
+        table_with(Precision::bf16, product_without_last_row<Precision::bf16>),
+        table_with(Precision::bf16, product_of_shorter_rows<Precision::bf16>),
+        table_with(Precision::bf16, product_off_by_a_little<Precision::bf16>)}) {
     INFO("precision " << name_of(wrong.precision));
     CHECK(is_refused(wrong));
   }
