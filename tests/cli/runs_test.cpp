@@ -341,7 +341,8 @@ TEST_CASE("a model that routes tokens goes from training to prediction") {
   for (const Json& tokens : eval["expert_load"]) load += tokens.get<int64_t>();
   CHECK(load == 16 * 4 * 2);  // images, tokens, choices; one block
   succeed({"data", kTinyData, "--export", pictures, "--count", "2"});
-  for (const Json& p : json_of({"predict", run, pictures})["predictions"]) {
+  const Json predicted = json_of({"predict", run, pictures});
+  for (const Json& p : predicted["predictions"]) {
     CHECK((p["experts"].size() >= 2 && p["experts"].size() <= 3));
     double gates = 0;
     for (const Json& expert : p["experts"]) gates += expert["gate"].get<double>();
