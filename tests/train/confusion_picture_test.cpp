@@ -56,7 +56,8 @@ TEST_CASE("a confusion matrix is drawn by super-classes, darker where more image
 }
 
 TEST_CASE("a picture of many classes has small cells, and lines between them all the same") {
-  for (const auto& [classes, cell, line] : {std::array{1, 40, 2}, {100, 12, 2}, {500, 2, 1}, {2000, 1, 1}}) {
+  for (const auto& [count, cell, line] : {std::array{1, 40, 2}, {100, 12, 2}, {500, 2, 1}, {2000, 1, 1}}) {
+    const int classes = count;  // CAPTURE is a lambda, and takes no structured binding
     CAPTURE(classes);
     std::vector<int> halves(static_cast<size_t>(classes), 0);
     const int experts = classes > 1 ? 2 : 1;
