@@ -13,7 +13,7 @@ const real* values(Tape& tape, const MatrixPart& w) {
 
 // The shared packed copy, ready to be read; null for a weight that is not a parameter.
 const PackedWeight* packed_of(Tape& tape, const MatrixPart& w) {
-  return tape.packed_expert(w.weight, static_cast<int>(w.expert));
+  return tape.packed(w.weight, static_cast<int>(w.expert));
 }
 
 // W [O, I] in panels for y = x W^T: the shared copy, or packed here for a weight that is not a parameter.

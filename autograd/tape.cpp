@@ -52,11 +52,7 @@ Tensor Tape::allocate(const Shape& shape) {
   return arena_.tensor(shape);
 }
 
-const PackedWeight* Tape::packed(Var v) const {
-  return packed_ ? packed_->of(param(v)) : nullptr;
-}
-
-const PackedWeight* Tape::packed_expert(Var v, int expert) const {
+const PackedWeight* Tape::packed(Var v, int expert) const {
   return packed_ ? packed_->of_expert(param(v), expert) : nullptr;
 }
 

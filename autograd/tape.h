@@ -70,10 +70,9 @@ class Tape {
   /// The threads that share the work inside an op (one, but for single-image prediction).
   Team& team() const { return *team_; }
   void set_team(Team& team) { team_ = &team; }
-  /// Packed form of a parameter (null if `v` is no parameter or nothing was packed).
-  const PackedWeight* packed(Var v) const;
-  /// The same of a stacked one, with this expert's matrix ready to be read.
-  const PackedWeight* packed_expert(Var v, int expert) const;
+  /// Packed form of a parameter, the matrix of this expert (0 where nothing is stacked) ready to be read.
+  /// Null if `v` is no parameter or nothing was packed.
+  const PackedWeight* packed(Var v, int expert) const;
 
   /// Records y = f(inputs). `backward(tape, dy)` is called once, if any input wants a gradient, with dy of
   /// y's shape. The closure must be trivially destructible: it is copied into the arena and never destroyed.
