@@ -15,6 +15,7 @@ ExitCode predict_command(Arguments arguments, Streams& streams);
 ExitCode superclass_command(Arguments arguments, Streams& streams);
 ExitCode upcycle_command(Arguments arguments, Streams& streams);
 ExitCode routes_command(Arguments arguments, Streams& streams);
+ExitCode study_command(Arguments arguments, Streams& streams);
 ExitCode info_command(Arguments arguments, Streams& streams);
 ExitCode data_command(Arguments arguments, Streams& streams);
 ExitCode bench_command(Arguments arguments, Streams& streams);

@@ -26,6 +26,7 @@ constexpr Command kCommands[] = {
     {"superclass", "divide classes among experts by what a baseline confuses", superclass_command},
     {"upcycle", "make a mixture of experts from a trained dense model", upcycle_command},
     {"routes", "say which images go to which expert", routes_command},
+    {"study", "train the arms of an experiment with one budget and compare them", study_command},
     {"info", "parameters, FLOPs and layers of a model; how this program was built", info_command},
     {"data", "say what a data set holds and which files are broken", data_command},
     {"bench", "measure the speed of training and inference", bench_command},

@@ -40,14 +40,18 @@ void add_augment_flags(Flags& flags, TrainOptions& o) {
 
 }  // namespace
 
-void add_training_flags(Flags& flags, TrainOptions& options) {
+void add_shared_training_flags(Flags& flags, TrainOptions& options) {
   add_optimiser_flags(flags, options);
   add_augment_flags(flags, options);
   add_model_flags(flags, options.model, "suits the data");
-  flags.text("super-classes", options.super_classes, "FILE|coarse",
-             "what experts are for: vmoe superclass's file");
   flags.add("router-weight", options.model.router_weight, at_least(0), "",
             to_text(MoeConfig{}.super_class_weight));
+}
+
+void add_training_flags(Flags& flags, TrainOptions& options) {
+  add_shared_training_flags(flags, options);
+  flags.text("super-classes", options.super_classes, "FILE|coarse",
+             "what experts are for: vmoe superclass's file");
 }
 
 void add_run_flags(Flags& flags, TrainOptions& o, Machine& machine, bool& json) {

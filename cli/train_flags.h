@@ -12,6 +12,9 @@ namespace vmoe {
 /// Optimisation, data, model and experts.
 void add_training_flags(Flags& flags, TrainOptions& options);
 
+/// The same without super-classes, which a study finds itself.
+void add_shared_training_flags(Flags& flags, TrainOptions& options);
+
 /// The group "Run", which has the recipe, and the machine's.
 void add_run_flags(Flags& flags, TrainOptions& options, Machine& machine, bool& json);
 

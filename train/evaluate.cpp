@@ -34,6 +34,7 @@ double softmax_of(const real* logits, int classes, double* p) {
 void count_image(Evaluation& e, Confusion confusion, const real* logits, int label, double* p) {
   const int rank = rank_of(logits, e.classes, label);
   e.top1 += rank < 1;
+  e.hits.push_back(rank < 1);
   e.top5 += rank < 5;
   e.loss += softmax_of(logits, e.classes, p) - logits[label];
   if (confusion == Confusion::none) return;
@@ -67,6 +68,7 @@ Evaluation evaluate(const Model& model, Inference& inference, const EvaluationIm
   Evaluation e;
   e.n = images.size();
   if (e.n == 0) throw InputError("there is no image to evaluate on");
+  e.hits.reserve(static_cast<size_t>(e.n));
   e.classes = vit.classes;
   if (confusion != Confusion::none) e.confusion.assign(static_cast<size_t>(vit.classes) * vit.classes, 0);
   if (!moe.is_dense()) e.routing = RoutingStatistics(moe.experts);

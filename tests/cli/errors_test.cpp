@@ -172,7 +172,7 @@ TEST_CASE("an instruction set that the machine lacks is an error that lists what
 
 TEST_CASE("help starts with a sentence and an example, and fits a screen") {
   for (const char* command :
-       {"train", "eval", "predict", "superclass", "upcycle", "routes", "info", "data", "bench"}) {
+       {"train", "eval", "predict", "superclass", "upcycle", "routes", "study", "info", "data", "bench"}) {
     CAPTURE(command);
     const Outcome outcome = vmoe::testing::vmoe({command, "--help"});
     CHECK(outcome.code == 0);
@@ -191,7 +191,7 @@ TEST_CASE("the program alone lists its commands, and tells its version") {
   const Outcome alone = vmoe::testing::vmoe({});
   CHECK(alone.code == 0);
   for (const char* command :
-       {"train", "eval", "predict", "superclass", "upcycle", "routes", "info", "data", "bench"}) {
+       {"train", "eval", "predict", "superclass", "upcycle", "routes", "study", "info", "data", "bench"}) {
     CHECK(alone.out.find(std::string("\n  ") + command + " ") != std::string::npos);
   }
   CHECK(vmoe::testing::vmoe({"--help"}).out == alone.out);

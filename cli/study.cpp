@@ -1,0 +1,168 @@
+// vmoe study: the arms of an experiment under one budget, and the table that compares them.
+
+#include "train/study.h"
+
+#include <algorithm>
+#include <ostream>
+
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/output.h"
+#include "cli/progress_bar.h"
+#include "cli/train_flags.h"
+#include "train/study_arms.h"
+#include "train/suggest.h"
+
+namespace vmoe {
+namespace {
+
+struct StudyCommand {
+  std::string study, arms, method = "spectral";
+  StudyOptions options;
+  Machine machine;
+  bool json = false;
+};
+
+/// "a,b" -> {"a", "b"}
+std::vector<std::string> split_names(const std::string& text) {
+  std::vector<std::string> names;
+  for (size_t begin = 0; !text.empty() && begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    names.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return names;
+}
+
+void describe(Flags& flags, StudyCommand& c) {
+  TrainOptions& o = c.options.train;
+  flags.argument("STUDY", c.study, "mobile: experts by image against the dense model, and controls");
+  flags.argument("DATA", o.data, "a folder or file of at least 4 classes, or synthetic");
+  add_shared_training_flags(flags, o);
+  flags.group("Run", "the flags above are shared by all arms; the router is each arm's own");
+  flags.recipe();
+  flags.text("output", c.options.output, "DIR", "runs and results; the same command continues a study",
+             "needed");
+  flags.text("results", c.options.results, "FILE", "a line a finished arm, which is not run again",
+             "results.jsonl in DIR");
+  flags.text("arms", c.arms, "A,B,...", "of dense, superclass, random, image, token, coarse, wide", "all");
+  flags.add("seeds", c.options.seeds, between(1, 1000), "runs of each arm: seeds 1 to N");
+  flags.add("upcycle", c.options.upcycle_epochs, at_least(0),
+            "epochs of a dense start that experts copy; 0: from scratch");
+  flags.add("max-steps", o.max_steps, at_least(1), "stop every run after this many updates", "never early");
+  flags.choice("method", c.method, {"spectral", "agglomerative"}, "");
+  flags.add("save-every", o.save_every, at_least(0), "");
+  flags.toggle("only-table", c.options.only_table, "");
+  add_json_flag(flags, c.json);
+  add_machine_flags(flags, c.machine);
+  flags.add("lanes", o.lanes, between(1, 4096), "");
+  add_training_precision_flag(flags, o.precision);
+}
+
+void settle(StudyCommand& c) {
+  if (c.study != "mobile") {
+    const std::vector<std::string> known = {"mobile"};
+    throw UsageError("there is no study '" + printable(c.study) + "'" + did_you_mean(c.study, known) +
+                     " (vmoe study mobile DATA)");
+  }
+  if (c.options.output.empty()) throw UsageError("--output DIR is needed: where runs and results go");
+  c.options.arms = split_names(c.arms);
+  c.options.method = c.method == "spectral" ? ClusterMethod::spectral : ClusterMethod::agglomerative;
+  c.machine.prepare();
+  c.options.train.threads = c.machine.threads;
+}
+
+double routed_share(const ArmResult& figures) {
+  return static_cast<double>(figures.routed_flops) / static_cast<double>(figures.flops);
+}
+
+Json to_json(const ArmSummary& arm) {
+  const ArmResult& f = arm.figures;
+  Json json;
+  json["arm"] = arm.name;
+  json["meaning"] = arm.meaning;
+  json["seeds"] = arm.seeds;
+  json["top1"] = {{"mean", arm.mean}, {"sd", arm.spread}, {"by_seed", arm.top1}};
+  json["difference"] = nullptr;
+  if (arm.to_dense) {
+    json["difference"] = {{"to", "dense"},
+                          {"mean", arm.to_dense->mean},
+                          {"low", arm.to_dense->low},
+                          {"high", arm.to_dense->high}};
+  }
+  json["params"] = f.params;
+  json["active_params"] = f.active_params;
+  json["flops"] = f.flops;
+  json["routed_share"] = routed_share(f);
+  json["latency_p50_ms"] = f.p50_ms;
+  json["latency_p95_ms"] = f.p95_ms;
+  json["experts_touched"] = f.experts;
+  json["bytes_touched"] = f.bytes;
+  return json;
+}
+
+/// "+1.20 [+0.31, +2.05]", in points; empty for dense.
+std::string difference_text(const ArmSummary& arm) {
+  if (!arm.to_dense) return "";
+  const auto points = [](double value) { return (value < 0 ? "" : "+") + fixed(value, 2); };
+  return points(arm.to_dense->mean) + " [" + points(arm.to_dense->low) + ", " + points(arm.to_dense->high) +
+         "]";
+}
+
+void print(std::ostream& out, const Study& study) {
+  std::vector<std::vector<std::string>> rows = {{"arm", "seeds", "top-1 %", "to dense, points", "params",
+                                                 "active", "FLOPs", "routed", "p50 ms", "p95 ms", "experts",
+                                                 "MB read"}};
+  for (const ArmSummary& arm : study.arms) {
+    const ArmResult& f = arm.figures;
+    rows.push_back(
+        {arm.name, std::to_string(arm.seeds.size()),
+         fixed(100 * arm.mean, 2) + (arm.seeds.size() > 1 ? " +- " + fixed(100 * arm.spread, 2) : ""),
+         difference_text(arm), with_unit(static_cast<double>(f.params)),
+         with_unit(static_cast<double>(f.active_params)), with_unit(static_cast<double>(f.flops)),
+         percent(routed_share(f), 1), fixed(f.p50_ms, 3), fixed(f.p95_ms, 3), fixed(f.experts, 2),
+         fixed(1e-6 * f.bytes, 2)});
+  }
+  out << columns(rows)
+      << "Top-1: mean and standard deviation over seeds. To dense: 95 % interval over test images "
+      << "(paired bootstrap, seeds in common).\nOf one image: times, experts in a block with experts, and "
+         "weights "
+      << "read.\n";
+  if (study.missing > 0) out << study.missing << " runs are missing; without --only-table they are made.\n";
+  out << "Results: " << study.results << '\n';
+}
+
+}  // namespace
+
+ExitCode study_command(Arguments arguments, Streams& streams) {
+  StudyCommand command;
+  Flags flags({"study", "Trains the arms of an experiment with one recipe and budget, and compares them.",
+               "vmoe study mobile synthetic --seeds 2 --epochs 6 --output runs/study"});
+  describe(flags, command);
+  if (!flags.parse(arguments, streams.out)) return ExitCode::done;
+  settle(command);
+
+  const InterruptWatch watch;
+  ProgressBar bar(streams.err, streams.columns);
+  const Study study =
+      run_study(command.options, {.run = {.announce = [&](const std::string& line) { bar.say("  " + line); },
+                                          .outlook = [](const RunOutlook&) {},
+                                          .progress = [&](const Progress& progress) { bar.show(progress); },
+                                          .warn = [&](const std::string& line) { bar.warn(line); },
+                                          .interrupted = [&] { return watch.interrupted(); }},
+                                  .say = [&](const std::string& line) { bar.say(line); }});
+  if (command.json) {
+    Json json = json_result();
+    json["study"] = command.study;
+    json["results"] = study.results;
+    json["missing"] = study.missing;
+    json["arms"] = Json::array();
+    for (const ArmSummary& arm : study.arms) json["arms"].push_back(to_json(arm));
+    print_json(streams.out, json);
+  } else {
+    print(streams.out, study);
+  }
+  return ExitCode::done;
+}
+
+}  // namespace vmoe

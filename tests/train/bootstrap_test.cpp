@@ -1,0 +1,52 @@
+// The interval of a difference, where the answer is known, and when it must be wider or empty.
+
+#include "train/bootstrap.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "tensor/error.h"
+
+using vmoe::Difference;
+using vmoe::paired_difference;
+using Hits = std::vector<uint8_t>;
+using Models = std::vector<Hits>;
+
+TEST_CASE("the bootstrap of a known difference has its mean and the quantiles of its binomial") {
+  // 400 images: a is right where b is wrong on 100, and both are right on the others. A draw's mean is
+  // Binomial(400, 1/4) / 400: deviation 2.165 points, and 1.96 of them are 4.24. Half a count either side is
+  // 0.125, and 2000 draws leave the quantile open by 2.165 sqrt(0.025 0.975 / 2000) / 0.0584 = 0.13: 0.5 is
+  // three times as much.
+  Hits a(400, 1), b(400, 1);
+  for (size_t i = 0; i < 100; ++i) b[4 * i] = 0;
+  const Difference d = paired_difference(Models{a}, Models{b});
+  CHECK(d.mean == 25);
+  CHECK(std::abs(d.low - (25 - 4.24)) <= 0.5);
+  CHECK(std::abs(d.high - (25 + 4.24)) <= 0.5);
+  const Difference back = paired_difference(Models{b}, Models{a});
+  CHECK(back.mean == -25);
+  CHECK(std::abs(back.low + d.high) <= 0.5);
+}
+
+TEST_CASE("images on which both models agree do not widen the interval") {
+  Hits a(400, 0);
+  for (size_t i = 0; i < 200; ++i) a[i] = 1;
+  const Difference same = paired_difference(Models{a}, Models{a});
+  CHECK(same.mean == 0);
+  CHECK((same.low == 0 && same.high == 0));
+}
+
+TEST_CASE("an image is drawn with the models of all seeds") {
+  // What one seed wins the other loses on the same image: no draw shows a difference.
+  Hits zeros(50, 0), ones(50, 1);
+  const Difference d = paired_difference(Models{zeros, ones}, Models{ones, zeros});
+  CHECK((d.low == 0 && d.mean == 0 && d.high == 0));
+}
+
+TEST_CASE("models that were not tested on the same images have no paired difference") {
+  const Hits four(4, 1), five(5, 1);
+  CHECK_THROWS_AS(paired_difference(Models{four}, Models{five}), vmoe::Error);
+  CHECK_THROWS_AS(paired_difference(Models{four}, Models{four, four}), vmoe::Error);
+  CHECK_THROWS_AS(paired_difference({}, {}), vmoe::Error);
+}

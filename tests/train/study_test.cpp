@@ -1,0 +1,221 @@
+// The parts of a study: which arms, how large, which results are known again, what the file holds.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "moe/layers.h"
+#include "tensor/error.h"
+#include "tests/support/temporary_folder.h"
+#include "train/study.h"
+#include "train/study_arms.h"
+#include "train/study_recipe.h"
+#include "train/study_results.h"
+#include "train/study_table.h"
+
+using namespace vmoe;
+using vmoe::testing::TemporaryFolder;
+
+namespace {
+
+DatasetInfo data_of(int classes, bool coarse = false) {
+  DatasetInfo data;
+  data.path = "some data";
+  for (int i = 0; i < classes; ++i) {
+    data.classes.push_back("class " + std::to_string(i));
+    if (coarse) data.coarse_of_class.push_back(i % 3);
+  }
+  if (coarse) data.coarse_classes = {"a", "b", "c"};
+  data.min_width = data.max_width = data.min_height = data.max_height = 32;
+  return data;
+}
+
+ModelConfig model_of(const char* name, const ModelFlags& shared, const DatasetInfo& data) {
+  return model_from_flags(arm_flags(choose_arms({name}, data)[0], shared, data), data);
+}
+
+ArmResult result_of(const std::string& arm, int seed, std::vector<uint8_t> hits) {
+  ArmResult result;
+  result.hash = "0123456789abcdef";
+  result.arm = arm;
+  result.seed = seed;
+  result.top1 = 0;
+  for (const uint8_t hit : hits) result.top1 += hit / static_cast<double>(hits.size());
+  result.p50_ms = seed;
+  result.hits = std::move(hits);
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("a study has every arm that its data allow, in one order, or those that are named") {
+  const auto names = [](const std::vector<StudyArm>& arms) {
+    std::string text;
+    for (const StudyArm& arm : arms) text += arm.name + " ";
+    return text;
+  };
+  CHECK(names(choose_arms({}, data_of(6))) == "dense superclass random image token wide ");
+  CHECK(names(choose_arms({}, data_of(6, true))) == "dense superclass random image token coarse wide ");
+  CHECK(names(choose_arms({"token", "dense"}, data_of(6))) == "dense token ");
+  CHECK_THROWS_WITH_AS(choose_arms({"coarse"}, data_of(6)),
+                       "--arms coarse: 'some data' has no coarse labels; leave the arm out", UsageError);
+  CHECK_THROWS_AS(choose_arms({"tokens"}, data_of(6)), UsageError);
+}
+
+TEST_CASE("experts are half the classes, ten at most; fewer than four classes are an error") {
+  CHECK(study_experts({}, data_of(4)) == 2);
+  CHECK(study_experts({}, data_of(9)) == 4);
+  CHECK(study_experts({}, data_of(100)) == 10);
+  CHECK_THROWS_AS(study_experts({}, data_of(3)), UsageError);
+  ModelFlags flags;
+  flags.experts = 7;
+  CHECK_THROWS_AS(study_experts(flags, data_of(6)), UsageError);
+}
+
+TEST_CASE("dense arms equal the mixture's FLOPs, wide ones its parameters") {
+  const DatasetInfo data = data_of(20);
+  ModelFlags shared;
+  shared.model = "fashion64";
+  const ModelConfig mixture = model_of("superclass", shared, data);
+  CHECK(mixture.moe.experts == 10);
+  CHECK(model_of("dense", shared, data).vit == mixture.vit);  // the router's products are next to nothing
+  const ModelConfig wide = model_of("wide", shared, data);
+  const double params = static_cast<double>(size_of(mixture).params);
+  // One more unit of each MLP is some 2 D + 1 parameters a block.
+  CHECK(std::abs(static_cast<double>(size_of(wide).params) - params) <= wide.vit.depth * (wide.vit.dim + 1));
+
+  shared.top_k = 2;
+  const ModelConfig two = model_of("superclass", shared, data), dense = model_of("dense", shared, data);
+  CHECK(dense.vit.mlp_dim > two.vit.mlp_dim);
+  const double flops = static_cast<double>(size_of(two).flops);
+  CHECK(std::abs(static_cast<double>(size_of(dense).flops) / flops - 1) <= 0.01);
+}
+
+TEST_CASE("end to end a router of one expert has raw gates, whatever the others have") {
+  ModelFlags shared;
+  shared.renormalise = true;
+  const DatasetInfo data = data_of(20, true);
+  CHECK(model_of("superclass", shared, data).moe.renormalise);
+  CHECK(!model_of("image", shared, data).moe.renormalise);
+  CHECK(!model_of("token", shared, data).moe.renormalise);
+  CHECK(model_of("coarse", shared, data).moe.experts == 3);
+}
+
+TEST_CASE("the recipe's hash changes with every flag that changes results, and not with threads") {
+  TrainOptions options;
+  const std::string hash = hash_of(training_recipe(options));
+  CHECK(hash.size() == 16);
+  options.threads = 7;
+  options.output = "elsewhere";
+  options.data = "moved";
+  CHECK(hash_of(training_recipe(options)) == hash);
+  options.lr = 2e-3;
+  CHECK(hash_of(training_recipe(options)) != hash);
+}
+
+TEST_CASE("data are known again by what they are") {
+  const auto print = [](const char* path) { return data_fingerprint(*open_dataset(path)); };
+  const std::string tiny = print("synthetic:families=2,details=2,train=12,test=4,size=8");
+  CHECK(tiny == print("synthetic:size=8,families=2,details=2,train=12,test=4"));
+  CHECK(tiny != print("synthetic:families=2,details=2,train=12,test=4,size=8,noise=41"));
+  CHECK(tiny != print("synthetic:families=2,details=2,train=12,test=5,size=8"));
+}
+
+TEST_CASE("a result is the same after the file, and a line without an end is dropped") {
+  const TemporaryFolder folder;
+  const auto file = folder / "results.jsonl";
+  const std::vector<uint8_t> hits = {1, 0, 0, 1, 1, 0};
+  {
+    ResultsFile results(file);
+    results.append(result_of("dense", 1, hits));
+    std::ofstream(file, std::ios::app) << "{\"schema\": 1, \"stu";
+  }
+  ResultsFile results(file);
+  REQUIRE(results.all().size() == 1);
+  CHECK(results.all()[0].hits == hits);
+  CHECK(to_record(results.all()[0]) == to_record(result_of("dense", 1, hits)));
+  results.append(result_of("wide", 2, hits));
+  const ResultsFile again(file);
+  REQUIRE(again.all().size() == 2);
+  CHECK(again.find("0123456789abcdef", "wide", 2) == &again.all()[1]);
+  CHECK(again.find("0123456789abcdef", "wide", 1) == nullptr);
+  CHECK(again.find("f123456789abcdef", "wide", 2) == nullptr);
+}
+
+TEST_CASE("a line that is no result is an error that names file and line") {
+  const TemporaryFolder folder;
+  const auto file = folder / "results.jsonl";
+  { ResultsFile(file).append(result_of("dense", 1, {1, 0})); }
+  std::ofstream(file, std::ios::app) << "{\"schema\": 1}\n";
+  try {
+    ResultsFile{file};
+    FAIL("no error");
+  } catch (const InputError& error) {
+    CHECK(std::string(error.what()).find("results.jsonl', line 2: not a result") != std::string::npos);
+  }
+  Record record = to_record(result_of("dense", 1, {1, 0, 1, 1, 0}));
+  CHECK(record["hits"] == "b0");
+  record["n"] = 9;
+  CHECK_THROWS_AS(arm_result(record, "here"), InputError);
+}
+
+TEST_CASE("an arm is compared with dense over the seeds that both have") {
+  const std::vector<ArmResult> dense = {result_of("dense", 1, {1, 0, 0, 0}),
+                                        result_of("dense", 2, {1, 1, 0, 0})};
+  const ArmSummary arm =
+      summarise("superclass", "",
+                {result_of("superclass", 3, {1, 1, 1, 1}), result_of("superclass", 2, {1, 1, 1, 0})}, dense);
+  CHECK(arm.seeds == std::vector<int>{2, 3});
+  CHECK(arm.mean == 0.875);
+  CHECK(std::abs(arm.spread - std::sqrt(2.0) / 8) <= 1e-15);
+  CHECK(arm.figures.p50_ms == 2.5);
+  REQUIRE(arm.to_dense);
+  CHECK(arm.to_dense->mean == 25);  // seed 2 alone
+  CHECK(!summarise("dense", "", dense, dense).to_dense);
+  CHECK(!summarise("wide", "", {result_of("wide", 9, {1, 0, 0, 0})}, dense).to_dense);
+}
+
+TEST_CASE(
+    "a study that is interrupted in a run keeps a checkpoint, and the next call ends it with the same "
+    "results") {
+  const TemporaryFolder folder;
+  StudyOptions options;
+  options.train.data = "synthetic:families=2,details=2,train=12,test=4,size=8";
+  options.train.model.dim = 16;
+  options.train.model.depth = 2;
+  options.train.model.heads = 2;
+  options.train.model.mlp_dim = 16;
+  options.train.batch_size = 8;
+  options.train.epochs = 2;
+  options.train.threads = 2;
+  options.seeds = 1;
+  options.arms = {"dense", "superclass"};
+  int steps = 0, stop_at = 0;
+  const auto ignore = [](const auto&) {};
+  const StudyListener listener = {.run = {.announce = ignore,
+                                          .outlook = ignore,
+                                          .progress = ignore,
+                                          .warn = ignore,
+                                          .interrupted = [&] { return ++steps == stop_at; }},
+                                  .say = ignore};
+  const auto study_in = [&](const char* name) {
+    options.output = (folder / name).string();
+    return run_study(options, listener);
+  };
+  const Study whole = study_in("whole");
+  CHECK(steps == 20);
+  steps = 0;
+  stop_at = 13;  // the third step of the second arm
+  CHECK_THROWS_AS(study_in("parts"), Interrupted);
+  CHECK(ResultsFile(folder / "parts/results.jsonl").all().size() == 1);
+  stop_at = 0;
+  const Study parts = study_in("parts");
+  CHECK(steps == 20);
+  REQUIRE(parts.arms.size() == 2);
+  for (size_t i = 0; i < 2; ++i) {
+    Record a = to_record(whole.arms[i].figures), b = to_record(parts.arms[i].figures);
+    for (const char* key : {"latency_p50_ms", "latency_p95_ms"}) a[key] = b[key] = 0;
+    CHECK(a == b);
+  }
+}

@@ -1,0 +1,308 @@
+#include "train/study.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <numeric>
+
+#include "data/split.h"
+#include "moe/layers.h"
+#include "moe/super_classes_json.h"
+#include "moe/upcycle.h"
+#include "tensor/kernels/kernels.h"
+#include "train/atomic_file.h"
+#include "train/checkpoint.h"
+#include "train/division.h"
+#include "train/evaluate.h"
+#include "train/one_image.h"
+#include "train/study_arms.h"
+#include "train/study_recipe.h"
+#include "train/version.h"
+
+namespace vmoe {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+void require_sense(const StudyOptions& o) {
+  if (o.train.holdout <= 0) {
+    throw UsageError(
+        "--holdout 0: a study needs images held out, for the super-classes and to choose the epoch; leave it "
+        "out");
+  }
+  if (o.upcycle_epochs > 0 && o.train.epochs <= o.upcycle_epochs) {
+    throw UsageError("--upcycle " + std::to_string(o.upcycle_epochs) +
+                     ": give --epochs, too, and more: that many of them train the dense start");
+  }
+}
+
+std::string percent_text(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f %%", 100 * share);
+  return text;
+}
+
+/// One study in one folder.
+class MobileStudy {
+ public:
+  MobileStudy(const StudyOptions& options, const StudyListener& listener)
+      : options_(options),
+        listener_(listener),
+        dataset_(open_dataset(options.train.data,
+                              {.format = options.train.format, .labels = options.train.labels})),
+        experts_(study_experts(options.train.model, dataset_->info())),
+        arms_(choose_arms(options.arms, dataset_->info())),
+        folder_(options.output),
+        data_(data_fingerprint(*dataset_)),
+        results_(results_path()) {
+    if (dataset_->size(Split::test) == 0)
+      throw InputError("'" + options.train.data + "' has no test images to compare arms on");
+    for (const StudyArm& arm : mobile_arms()) {
+      if (arm.division != ArmDivision::coarse || !dataset_->info().coarse_of_class.empty()) (void)hash(arm);
+    }
+  }
+
+  Study go();
+
+ private:
+  fs::path results_path() const {
+    return options_.results.empty() ? folder_ / "results.jsonl" : fs::path(options_.results);
+  }
+  void open_folder() const;
+  Record recipe(const StudyArm& arm) const;
+  std::string hash(const StudyArm& arm) const { return hash_of(recipe(arm)); }
+  ModelFlags flags(const StudyArm& arm) const {
+    return arm_flags(arm, options_.train.model, dataset_->info());
+  }
+  TrainOptions run_options(const StudyArm& arm, int seed) const;
+  RunSummary train_in(const std::string& name, TrainOptions options) const;
+  RunSummary train_arm(const StudyArm& arm, int seed);
+  std::string start_of(const StudyArm& arm, int seed);
+  std::string division_of(const StudyArm& arm, int seed);
+  SuperClasses find_super_classes();
+  ArmResult finish(const StudyArm& arm, int seed, const RunSummary& run) const;
+  ArmSummary summary_of(const StudyArm& arm) const;
+  std::vector<ArmResult> results_of(const StudyArm& arm) const;
+
+  StudyOptions options_;
+  StudyListener listener_;
+  std::unique_ptr<Dataset> dataset_;
+  int experts_;
+  std::vector<StudyArm> arms_;
+  fs::path folder_;
+  std::string data_;  // fingerprint
+  ResultsFile results_;
+};
+
+void MobileStudy::open_folder() const {
+  std::error_code error;
+  fs::create_directories(folder_ / "runs", error);
+  if (error || !fs::is_directory(folder_ / "runs", error))
+    throw IoError("cannot make the output folder '" + folder_.string() + "'");
+  const fs::path results = fs::absolute(results_path()).parent_path();
+  if (!fs::is_directory(results, error))  // now rather than after the first arm
+    throw IoError("--results " + results_path().string() + ": there is no folder '" + results.string() + "'");
+  Record shared;
+  shared["data"] = data_;
+  shared["model"] = to_json(model_from_flags(flags(mobile_arms()[1]), dataset_->info()));
+  shared["method"] = options_.method == ClusterMethod::spectral ? "spectral" : "agglomerative";
+  shared["upcycle"] = options_.upcycle_epochs;
+  shared["training"] = training_recipe(options_.train);
+  shared["training"].erase("max-steps");  // a run that was bounded can be continued
+  require_same_recipe((folder_ / "study.json").string(), shared);
+}
+
+// What an arm's result is a function of, beside its seed.
+Record MobileStudy::recipe(const StudyArm& arm) const {
+  const auto model = [&](const StudyArm& a) { return to_json(model_from_flags(flags(a), dataset_->info())); };
+  Record json;
+  json["data"] = data_;
+  json["model"] = model(arm);
+  json["training"] = training_recipe(options_.train);
+  if (arm.router != "none" && options_.upcycle_epochs > 0) json["upcycle"] = options_.upcycle_epochs;
+  if (arm.division == ArmDivision::clustered || arm.division == ArmDivision::random) {
+    json["method"] = options_.method == ClusterMethod::spectral ? "spectral" : "agglomerative";
+    json["baseline"] = model(mobile_arms()[0]);
+  }
+  return json;
+}
+
+Study MobileStudy::go() {
+  Study study;
+  if (!options_.only_table) open_folder();
+  for (int seed = 1; seed <= options_.seeds; ++seed) {
+    for (const StudyArm& arm : arms_) {
+      if (results_.find(hash(arm), arm.name, seed)) continue;
+      if (options_.only_table) {
+        ++study.missing;
+        continue;
+      }
+      listener_.say(arm.name + ", seed " + std::to_string(seed) + ": " + arm.meaning);
+      const ArmResult result = finish(arm, seed, train_arm(arm, seed));
+      results_.append(result);
+      listener_.say(arm.name + ", seed " + std::to_string(seed) + ": top-1 " + percent_text(result.top1) +
+                    " of " + std::to_string(result.hits.size()) + " test images");
+    }
+  }
+  for (const StudyArm& arm : mobile_arms()) {
+    if (arm.division == ArmDivision::coarse && dataset_->info().coarse_of_class.empty()) continue;
+    if (!results_of(arm).empty()) study.arms.push_back(summary_of(arm));
+  }
+  study.results = results_path().string();
+  return study;
+}
+
+TrainOptions MobileStudy::run_options(const StudyArm& arm, int seed) const {
+  TrainOptions options = options_.train;
+  options.model = flags(arm);
+  options.seed = static_cast<uint64_t>(seed);
+  options.super_classes.clear();
+  options.init.clear();
+  return options;
+}
+
+// A run of its own folder, continued if it was begun.
+RunSummary MobileStudy::train_in(const std::string& name, TrainOptions options) const {
+  options.output = (folder_ / "runs" / name).string();
+  options.resume = true;
+  options.overwrite = false;
+  try {
+    const RunSummary run = train(options, listener_.run);
+    if (options.max_steps > 0 && run.steps > options.max_steps) {
+      throw UsageError("--max-steps " + std::to_string(options.max_steps) + ": '" + options.output +
+                       "' has " + std::to_string(run.steps) + " steps already; give another --output");
+    }
+    return run;
+  } catch (const Interrupted&) {
+    throw Interrupted("interrupted in " + name + "; the same command continues the study");
+  }
+}
+
+RunSummary MobileStudy::train_arm(const StudyArm& arm, int seed) {
+  TrainOptions options = run_options(arm, seed);
+  options.super_classes = division_of(arm, seed);
+  if (options_.upcycle_epochs > 0 && arm.router != "none") {
+    options.init = start_of(arm, seed);
+    options.epochs -= options_.upcycle_epochs;
+  }
+  return train_in(arm.name + "-" + std::to_string(seed), options);
+}
+
+// The file of the arm's mixture of copies of the seed's dense start.
+std::string MobileStudy::start_of(const StudyArm& arm, int seed) {
+  TrainOptions options = run_options(arm, seed);
+  const ModelFlags experts = options.model;
+  options.model.router = "none";
+  options.model.experts.reset();
+  options.epochs = options_.upcycle_epochs;
+  const LoadedModel dense = load_model(train_in("start-" + std::to_string(seed), options).model_path);
+  ModelDescription description = dense.description;
+  description.config.moe = mixture_from_flags(experts);
+  Model mixture(description.config);
+  upcycle(*dense.model, mixture, {.seed = static_cast<uint64_t>(seed)});
+  const fs::path file =
+      folder_ / "runs" / ("start-" + std::to_string(seed) + "-" + arm.name + ".safetensors");
+  save_model(file.string(), mixture, mixture.parameters().data(), description);
+  return file.string();
+}
+
+// What --super-classes is for the arm: empty, "coarse", or a file, which is written if it is not there.
+std::string MobileStudy::division_of(const StudyArm& arm, int seed) {
+  if (arm.division == ArmDivision::none) return "";
+  if (arm.division == ArmDivision::coarse) return "coarse";
+  const StudyArm& clustered = mobile_arms()[1];
+  const std::string name = hash(clustered);
+  const fs::path file = folder_ / ("super-classes-" + name + ".json");
+  if (!file_exists(file)) write_file(file, super_classes_to_json(find_super_classes()));
+  if (arm.division == ArmDivision::clustered) return file.string();
+  const SuperClasses division = read_division(file.string(), dataset_->info().classes, experts_);
+  const fs::path random = folder_ / ("random-" + std::to_string(seed) + "-" + name + ".json");
+  write_file(random, super_classes_to_json(random_division(division, static_cast<uint64_t>(seed))));
+  return random.string();
+}
+
+// From what the dense arm of seed 1 confuses on the images that it did not train on.
+SuperClasses MobileStudy::find_super_classes() {
+  const StudyArm& dense = mobile_arms()[0];
+  if (!results_.find(hash(dense), dense.name, 1))
+    listener_.say("super-classes: from the dense arm, seed 1, and its hold-out");
+  const LoadedModel baseline = load_model(train_arm(dense, 1).model_path);
+  const ModelDescription& d = baseline.description;
+  Holdout parts =
+      split_holdout(dataset_->labels(Split::train), dataset_->classes(), d.holdout, d.holdout_seed);
+  const EvaluationImages images(*dataset_, Split::train, std::move(parts.holdout), d.preprocess);
+  const Evaluation evaluation = evaluate(*baseline.model, images, options_.train.threads, Confusion::hard);
+  const int classes = dataset_->classes();
+  SuperClasses division =
+      cluster_classes(evaluation.confusion, d.classes, experts_, options_.method).super_classes;
+  std::vector<int> without_images;
+  const std::vector<double> graph = confusion_graph(evaluation.confusion, classes, without_images);
+  division = cap_sizes(std::move(division), graph, 2 * classes / experts_);
+  Clustering found = judged(std::move(division), evaluation.confusion);
+  for (const std::string& warning : found.warnings) listener_.run.warn(warning);
+  if (found.super_classes.report) {
+    listener_.say("super-classes: " + percent_text(found.super_classes.report->inside_share) +
+                  " of the confusion lies inside them, " +
+                  percent_text(found.super_classes.report->random_mean) + " inside random ones");
+  }
+  return found.super_classes;
+}
+
+ArmResult MobileStudy::finish(const StudyArm& arm, int seed, const RunSummary& run) const {
+  const LoadedModel loaded = load_model(run.model_path);
+  const ModelDescription& d = loaded.description;
+  const ModelSize size = size_of(d.config);
+  const int threads = options_.train.threads > 0 ? options_.train.threads : default_threads();
+  const EvaluationImages test(*dataset_, Split::test, d.preprocess);
+  Evaluation e = evaluate(*loaded.model, test, threads);
+  Holdout parts =
+      split_holdout(dataset_->labels(Split::train), dataset_->classes(), d.holdout, d.holdout_seed);
+  const EvaluationImages holdout(*dataset_, Split::train, std::move(parts.holdout), d.preprocess);
+  const OneImageCost cost = cost_of_one_image(*loaded.model, holdout, threads);
+  return {.hash = hash(arm),
+          .version = kVersion,
+          .arm = arm.name,
+          .seed = seed,
+          .top1 = e.top1,
+          .top5 = e.top5,
+          .loss = e.loss,
+          .router_accuracy = e.router_accuracy,
+          .holdout_top1 = run.best_accuracy,
+          .best_epoch = run.best_epoch,
+          .steps = run.steps,
+          .params = size.params,
+          .active_params = size.active_params,
+          .flops = size.flops,
+          .routed_flops = size.routed_flops,
+          .p50_ms = cost.p50_ms,
+          .p95_ms = cost.p95_ms,
+          .experts = cost.experts,
+          .bytes = cost.bytes,
+          .threads = threads,
+          .isa = kernels().name,
+          .hits = std::move(e.hits)};
+}
+
+// One result a seed: files that were joined may have two.
+std::vector<ArmResult> MobileStudy::results_of(const StudyArm& arm) const {
+  const std::string wanted = hash(arm);
+  std::vector<ArmResult> found;
+  for (const ArmResult& result : results_.all()) {
+    if (result.hash == wanted && results_.find(wanted, arm.name, result.seed) == &result)
+      found.push_back(result);
+  }
+  return found;
+}
+
+ArmSummary MobileStudy::summary_of(const StudyArm& arm) const {
+  return summarise(arm.name, arm.meaning, results_of(arm), results_of(mobile_arms()[0]));
+}
+
+}  // namespace
+
+Study run_study(const StudyOptions& options, const StudyListener& listener) {
+  require_sense(options);
+  return MobileStudy(options, listener).go();
+}
+
+}  // namespace vmoe

@@ -1,0 +1,116 @@
+#include "train/study_recipe.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "tensor/error.h"
+
+namespace vmoe {
+
+namespace {
+
+constexpr int64_t kImages = 16;  // of each split, evenly spaced
+constexpr size_t kMostBytes = size_t{1} << 20;
+
+class Hash {
+ public:
+  void add(const void* bytes, size_t count) {
+    const auto* at = static_cast<const unsigned char*>(bytes);
+    for (size_t i = 0; i < count; ++i) value_ = (value_ ^ at[i]) * 0x100000001b3;
+  }
+  void add(const std::string& text) { add(text.c_str(), text.size() + 1); }
+  /// Byte by byte, so that it is the same on every machine.
+  void add(int64_t number) {
+    for (int shift = 0; shift < 64; shift += 8) {
+      const auto byte = static_cast<unsigned char>(static_cast<uint64_t>(number) >> shift);
+      add(&byte, 1);
+    }
+  }
+  std::string digits() const {
+    char text[32];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value_));
+    return text;
+  }
+
+ private:
+  uint64_t value_ = 0xcbf29ce484222325;
+};
+
+void add_image(Hash& hash, const ImageView& image) {
+  for (const int size : {image.height, image.width, image.channels}) hash.add(int64_t{size});
+  hash.add(image.pixels, static_cast<size_t>(image.height) * image.width * image.channels);
+}
+
+std::string text_of(const Record& record) {
+  return record.dump(2, ' ', false, Record::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string data_fingerprint(const Dataset& dataset) {
+  Hash hash;
+  for (const std::string& name : dataset.info().classes) hash.add(name);
+  ImageScratch scratch;
+  scratch.reserve(dataset.info().largest_scratch);
+  for (const Split split : {Split::train, Split::test}) {
+    const int64_t size = dataset.size(split), images = std::min(size, kImages);
+    hash.add(size);
+    for (int64_t i = 0; i < size; ++i) hash.add(int64_t{dataset.label(split, i)});
+    for (int64_t i = 0; i < images; ++i) {
+      scratch.reset();
+      add_image(hash, dataset.image(split, size * i / images, scratch));
+    }
+  }
+  return hash.digits();
+}
+
+Record training_recipe(const TrainOptions& o) {
+  Record json;
+  json["batch-size"] = o.batch_size;
+  json["accumulate"] = o.accumulate;
+  json["epochs"] = o.epochs;
+  json["lr"] = o.lr;
+  json["min-lr"] = o.min_lr;
+  json["warmup-epochs"] = o.warmup_epochs;
+  json["clip-norm"] = o.clip_norm;
+  json["beta1"] = o.adamw.beta1;
+  json["beta2"] = o.adamw.beta2;
+  json["weight-decay"] = o.adamw.weight_decay;
+  json["ema"] = o.adamw.ema_decay;
+  json["holdout"] = o.holdout;
+  json["crop"] = o.crop;
+  json["crop-padding"] = o.augment.padding;
+  json["min-scale"] = o.augment.min_scale;
+  json["flip"] = o.flip ? Record(*o.flip) : Record(nullptr);
+  json["mixup"] = o.augment.mixup;
+  json["cutmix"] = o.augment.cutmix;
+  json["label-smoothing"] = o.augment.label_smoothing;
+  json["rand-augment-ops"] = o.augment.rand_augment_ops;
+  json["rand-augment-magnitude"] = o.augment.rand_augment_magnitude;
+  json["random-erasing"] = o.augment.random_erasing;
+  json["lanes"] = o.lanes;
+  json["precision"] = o.precision;
+  json["max-steps"] = o.max_steps;
+  return json;
+}
+
+std::string hash_of(const Record& record) {
+  Hash hash;
+  hash.add(text_of(record));
+  return hash.digits();
+}
+
+void require_same_recipe(const std::string& file, const Record& now) {
+  if (!file_exists(file)) return write_file(file, text_of(now) + "\n");
+  const Record then = Record::parse(read_file(file, kMostBytes), nullptr, false);
+  if (!then.is_object()) throw InputError("'" + file + "': not a JSON object");
+  const Record before = then.flatten(), after = Record::parse(text_of(now)).flatten();
+  for (const auto& [path, value] : after.items()) {
+    if (before.contains(path) && before[path] == value) continue;
+    const std::string was = before.contains(path) ? before[path].dump() : "none";
+    throw UsageError("'" + file + "': the study in this folder has " + path.substr(1) + " " + was + ", not " +
+                     value.dump() + "; give another --output (--results FILE may be shared)");
+  }
+}
+
+}  // namespace vmoe

@@ -1,0 +1,27 @@
+#pragma once
+// The figures of a study: every arm over its seeds, and beside the dense model.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "train/bootstrap.h"
+#include "train/study_results.h"
+
+namespace vmoe {
+
+struct ArmSummary {
+  std::string name, meaning;
+  std::vector<int> seeds;              // rising
+  std::vector<double> top1;            // by seed, 0 to 1
+  double mean = 0;                     // of top1
+  double spread = 0;                   // its standard deviation over seeds (n - 1); 0 for one seed
+  ArmResult figures;                   // of the first seed; times, experts and bytes: means over seeds
+  std::optional<Difference> to_dense;  // over the seeds that both have; none for dense itself
+};
+
+/// Summarises the results of one arm (at least one) beside those of the dense one, which may be none.
+ArmSummary summarise(const std::string& name, const std::string& meaning, std::vector<ArmResult> results,
+                     const std::vector<ArmResult>& dense);
+
+}  // namespace vmoe
