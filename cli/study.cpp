@@ -1,6 +1,6 @@
 // vmoe study: the arms of an experiment under one budget, and the table that compares them.
 
-#include "train/study.h"
+#include "train/study/study.h"
 
 #include <algorithm>
 #include <ostream>
@@ -10,7 +10,7 @@
 #include "cli/output.h"
 #include "cli/progress_bar.h"
 #include "cli/train_flags.h"
-#include "train/study_arms.h"
+#include "train/study/arms.h"
 #include "train/suggest.h"
 
 namespace vmoe {

@@ -1,6 +1,6 @@
 // The interval of a difference, where the answer is known, and when it must be wider or empty.
 
-#include "train/bootstrap.h"
+#include "train/study/bootstrap.h"
 
 #include <doctest/doctest.h>
 

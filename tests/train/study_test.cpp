@@ -8,11 +8,11 @@
 #include "moe/layers.h"
 #include "tensor/error.h"
 #include "tests/support/temporary_folder.h"
-#include "train/study.h"
-#include "train/study_arms.h"
-#include "train/study_recipe.h"
-#include "train/study_results.h"
-#include "train/study_table.h"
+#include "train/study/arms.h"
+#include "train/study/recipe.h"
+#include "train/study/results.h"
+#include "train/study/study.h"
+#include "train/study/table.h"
 
 using namespace vmoe;
 using vmoe::testing::TemporaryFolder;

@@ -1,4 +1,4 @@
-#include "train/study_recipe.h"
+#include "train/study/recipe.h"
 
 #include <algorithm>
 #include <cstdio>

@@ -1,4 +1,4 @@
-#include "train/study_table.h"
+#include "train/study/table.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "train/study_results.h"
+#include "train/study/results.h"
 
 #include <algorithm>
 #include <limits>

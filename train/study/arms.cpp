@@ -1,4 +1,4 @@
-#include "train/study_arms.h"
+#include "train/study/arms.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "train/one_image.h"
+#include "train/study/one_image.h"
 
 #include <algorithm>
 #include <chrono>

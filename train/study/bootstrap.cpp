@@ -1,4 +1,4 @@
-#include "train/bootstrap.h"
+#include "train/study/bootstrap.h"
 
 #include <algorithm>
 

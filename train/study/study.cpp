@@ -1,4 +1,4 @@
-#include "train/study.h"
+#include "train/study/study.h"
 
 #include <cstdio>
 #include <filesystem>
@@ -13,9 +13,9 @@
 #include "train/checkpoint.h"
 #include "train/division.h"
 #include "train/evaluate.h"
-#include "train/one_image.h"
-#include "train/study_arms.h"
-#include "train/study_recipe.h"
+#include "train/study/arms.h"
+#include "train/study/one_image.h"
+#include "train/study/recipe.h"
 #include "train/version.h"
 
 namespace vmoe {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "train/bootstrap.h"
-#include "train/study_results.h"
+#include "train/study/bootstrap.h"
+#include "train/study/results.h"
 
 namespace vmoe {
 

@@ -22,7 +22,7 @@ struct ArmResult {
   int best_epoch = 0;                   // 0: none was evaluated (a run that --max-steps ended)
   int64_t steps = 0;
   int64_t params = 0, active_params = 0, flops = 0, routed_flops = 0;  // moe/layers.h
-  double p50_ms = 0, p95_ms = 0;                                       // train/one_image.h
+  double p50_ms = 0, p95_ms = 0;                                       // train/study/one_image.h
   double experts = 0, bytes = 0;
   int threads = 0;  // of the two times
   std::string isa;

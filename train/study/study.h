@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "train/run.h"
-#include "train/study_table.h"
+#include "train/study/table.h"
 
 namespace vmoe {
 
@@ -15,7 +15,7 @@ struct StudyOptions {
   /// Shared by all arms. Of it the study sets itself: the router, super-classes, start weights, seed, folder.
   TrainOptions train;
   int seeds = 3;                  // 1 .. seeds
-  std::vector<std::string> arms;  // names of train/study_arms.h; empty: all that the data allow
+  std::vector<std::string> arms;  // names of train/study/arms.h; empty: all that the data allow
   ClusterMethod method = ClusterMethod::spectral;
   /// Of the epochs, so many train one dense model a seed from which every arm with experts then starts, each
   /// expert a copy of its MLP; 0: they draw their weights. Dense arms train all epochs at once.
