@@ -1,11 +1,11 @@
-#include "train/plot.h"
+#include "train/report/plot.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <limits>
 
-#include "train/markup.h"
+#include "train/report/markup.h"
 
 using namespace vmoe;
 

@@ -9,7 +9,7 @@
 
 #include "tests/support/temporary_folder.h"
 #include "tests/train/sample_report.h"
-#include "train/report.h"
+#include "train/report/report.h"
 
 using namespace vmoe;
 using namespace vmoe::testing;

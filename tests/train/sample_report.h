@@ -1,7 +1,7 @@
 #pragma once
 // Reports for the tests of the page: made up, but of the shape that a study has.
 
-#include "train/report.h"
+#include "train/report/report.h"
 
 namespace vmoe::testing {
 

@@ -1,6 +1,6 @@
 // The report's style sheet: few colours, each defined for light and for dark; paper is always light.
 
-#include "train/report_parts.h"
+#include "train/report/parts.h"
 
 namespace vmoe {
 

@@ -1,9 +1,9 @@
-#include "train/report.h"
+#include "train/report/report.h"
 
 #include "tensor/error.h"
 #include "train/atomic_file.h"
-#include "train/markup.h"
-#include "train/report_parts.h"
+#include "train/report/markup.h"
+#include "train/report/parts.h"
 
 namespace vmoe {
 namespace {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "train/markup.h"
-#include "train/plot.h"
-#include "train/report_parts.h"
+#include "train/report/markup.h"
+#include "train/report/parts.h"
+#include "train/report/plot.h"
 
 namespace vmoe {
 namespace {

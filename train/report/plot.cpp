@@ -1,10 +1,10 @@
-#include "train/plot.h"
+#include "train/report/plot.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "train/markup.h"
+#include "train/report/markup.h"
 
 namespace vmoe {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "train/report.h"
+#include "train/report/report.h"
 
 namespace vmoe {
 
@@ -20,26 +20,26 @@ int experts_of(const StudyReport& report);
 /// Classes by super-class, each in rising order. Without super-classes all are in one group.
 std::vector<std::vector<int>> groups_of(const StudyReport& report);
 
-// report_charts.cpp: one mark an arm, one colour an arm in all of them
+// charts.cpp: one mark an arm, one colour an arm in all of them
 std::string accuracy_by_flops(const StudyReport& report);
 std::string accuracy_by_latency(const StudyReport& report);
 std::string loss_curves(const StudyReport& report);
 std::string holdout_curves(const StudyReport& report);
 
-// report_tables.cpp
+// tables.cpp
 std::string headline(const StudyReport& report);  // the result in a sentence or two
 std::string arm_table(const StudyReport& report);
 std::string difference_table(const StudyReport& report);
 std::string legend(const StudyReport& report);  // which mark is which arm
 std::string mark(int arm);                      // an arm's mark, for a line of text
 
-// report_classes.cpp
+// classes.cpp
 std::string confusion_matrix(const StudyReport& report);
 std::string largest_confusions(const StudyReport& report);
 std::string heat_map(const StudyReport& report);
 std::string example_images(const StudyReport& report);
 
-// report_style.cpp
+// style.cpp
 extern const char* const kReportStyle;
 
 }  // namespace vmoe

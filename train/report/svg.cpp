@@ -1,11 +1,11 @@
-#include "train/svg.h"
+#include "train/report/svg.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 
-#include "train/markup.h"
+#include "train/report/markup.h"
 
 namespace vmoe {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "train/svg.h"
+#include "train/report/svg.h"
 
 namespace vmoe {
 

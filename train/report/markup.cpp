@@ -1,4 +1,4 @@
-#include "train/markup.h"
+#include "train/report/markup.h"
 
 #include <array>
 #include <charconv>

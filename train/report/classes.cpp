@@ -5,9 +5,9 @@
 
 #include "data/write_png.h"
 #include "train/confusion_picture.h"
-#include "train/markup.h"
-#include "train/report_parts.h"
-#include "train/svg.h"
+#include "train/report/markup.h"
+#include "train/report/parts.h"
+#include "train/report/svg.h"
 
 namespace vmoe {
 namespace {
