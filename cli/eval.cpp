@@ -5,11 +5,11 @@
 
 #include "cli/commands.h"
 #include "cli/common_flags.h"
-#include "cli/model_file.h"
 #include "cli/output.h"
 #include "tensor/kernels/narrow.h"
 #include "train/atomic_file.h"
 #include "train/evaluate.h"
+#include "train/model_file.h"
 #include "train/routing_report.h"
 
 namespace vmoe {

@@ -7,9 +7,9 @@
 #include "cli/build_info.h"
 #include "cli/commands.h"
 #include "cli/common_flags.h"
-#include "cli/model_file.h"
 #include "moe/layers.h"
 #include "nn/presets.h"
+#include "train/model_file.h"
 #include "train/suggest.h"
 
 namespace vmoe {

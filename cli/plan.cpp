@@ -5,12 +5,12 @@
 #include <set>
 
 #include "cli/commands.h"
-#include "cli/model_file.h"
 #include "cli/output.h"
 #include "cli/train_flags.h"
 #include "moe/layers.h"
 #include "train/forecast.h"
 #include "train/memory.h"
+#include "train/model_file.h"
 
 namespace vmoe {
 namespace {

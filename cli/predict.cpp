@@ -10,9 +10,9 @@
 
 #include "cli/commands.h"
 #include "cli/common_flags.h"
-#include "cli/model_file.h"
 #include "cli/output.h"
 #include "tensor/kernels/narrow.h"
+#include "train/model_file.h"
 
 namespace vmoe {
 namespace {

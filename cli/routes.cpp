@@ -8,9 +8,9 @@
 
 #include "cli/commands.h"
 #include "cli/common_flags.h"
-#include "cli/model_file.h"
 #include "cli/output.h"
 #include "train/atomic_file.h"
+#include "train/model_file.h"
 #include "train/routing_report.h"
 
 namespace vmoe {

@@ -76,6 +76,10 @@ double routed_share(const ArmResult& figures) {
   return static_cast<double>(figures.routed_flops) / static_cast<double>(figures.flops);
 }
 
+Json to_json(const Difference& difference, const std::string& to) {
+  return {{"to", to}, {"mean", difference.mean}, {"low", difference.low}, {"high", difference.high}};
+}
+
 Json to_json(const ArmSummary& arm) {
   const ArmResult& f = arm.figures;
   Json json;
@@ -83,13 +87,7 @@ Json to_json(const ArmSummary& arm) {
   json["meaning"] = arm.meaning;
   json["seeds"] = arm.seeds;
   json["top1"] = {{"mean", arm.mean}, {"sd", arm.spread}, {"by_seed", arm.top1}};
-  json["difference"] = nullptr;
-  if (arm.to_dense) {
-    json["difference"] = {{"to", "dense"},
-                          {"mean", arm.to_dense->mean},
-                          {"low", arm.to_dense->low},
-                          {"high", arm.to_dense->high}};
-  }
+  json["difference"] = arm.to_dense ? to_json(*arm.to_dense, "dense") : Json(nullptr);
   json["params"] = f.params;
   json["active_params"] = f.active_params;
   json["flops"] = f.flops;
@@ -101,12 +99,10 @@ Json to_json(const ArmSummary& arm) {
   return json;
 }
 
-/// "+1.20 [+0.31, +2.05]", in points; empty for dense.
-std::string difference_text(const ArmSummary& arm) {
-  if (!arm.to_dense) return "";
+/// "+1.20 [+0.31, +2.05]", in points.
+std::string text_of(const Difference& difference) {
   const auto points = [](double value) { return (value < 0 ? "" : "+") + fixed(value, 2); };
-  return points(arm.to_dense->mean) + " [" + points(arm.to_dense->low) + ", " + points(arm.to_dense->high) +
-         "]";
+  return points(difference.mean) + " [" + points(difference.low) + ", " + points(difference.high) + "]";
 }
 
 void print(std::ostream& out, const Study& study) {
@@ -118,18 +114,21 @@ void print(std::ostream& out, const Study& study) {
     rows.push_back(
         {arm.name, std::to_string(arm.seeds.size()),
          fixed(100 * arm.mean, 2) + (arm.seeds.size() > 1 ? " +- " + fixed(100 * arm.spread, 2) : ""),
-         difference_text(arm), with_unit(static_cast<double>(f.params)),
+         arm.to_dense ? text_of(*arm.to_dense) : "", with_unit(static_cast<double>(f.params)),
          with_unit(static_cast<double>(f.active_params)), with_unit(static_cast<double>(f.flops)),
          percent(routed_share(f), 1), fixed(f.p50_ms, 3), fixed(f.p95_ms, 3), fixed(f.experts, 2),
          fixed(1e-6 * f.bytes, 2)});
   }
-  out << columns(rows)
-      << "Top-1: mean and standard deviation over seeds. To dense: 95 % interval over test images "
+  out << columns(rows);
+  for (const Comparison& c : study.comparisons)
+    out << c.arm << " to " << c.to << ": " << text_of(c.difference) << " points\n";
+  out << "Top-1: mean and standard deviation over seeds. Differences: 95 % interval over test images "
       << "(paired bootstrap, seeds in common).\nOf one image: times, experts in a block with experts, and "
          "weights "
       << "read.\n";
   if (study.missing > 0) out << study.missing << " runs are missing; without --only-table they are made.\n";
   out << "Results: " << study.results << '\n';
+  if (!study.report.empty()) out << "Report: " << study.report << '\n';
 }
 
 }  // namespace
@@ -155,9 +154,15 @@ ExitCode study_command(Arguments arguments, Streams& streams) {
     Json json = json_result();
     json["study"] = command.study;
     json["results"] = study.results;
+    if (!study.report.empty()) json["report"] = study.report;
     json["missing"] = study.missing;
     json["arms"] = Json::array();
     for (const ArmSummary& arm : study.arms) json["arms"].push_back(to_json(arm));
+    json["comparisons"] = Json::array();
+    for (const Comparison& c : study.comparisons) {
+      json["comparisons"].push_back(to_json(c.difference, c.to));
+      json["comparisons"].back()["arm"] = c.arm;
+    }
     print_json(streams.out, json);
   } else {
     print(streams.out, study);

@@ -6,7 +6,6 @@
 
 #include "cli/commands.h"
 #include "cli/common_flags.h"
-#include "cli/model_file.h"
 #include "cli/output.h"
 #include "data/write_png.h"
 #include "moe/super_classes.h"
@@ -14,6 +13,7 @@
 #include "train/atomic_file.h"
 #include "train/confusion_picture.h"
 #include "train/evaluate.h"
+#include "train/model_file.h"
 
 namespace vmoe {
 namespace {

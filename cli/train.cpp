@@ -5,10 +5,10 @@
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
-#include "cli/model_file.h"
 #include "cli/output.h"
 #include "cli/progress_bar.h"
 #include "cli/train_flags.h"
+#include "train/model_file.h"
 #include "train/run.h"
 
 namespace vmoe {

@@ -7,11 +7,11 @@
 
 #include "cli/commands.h"
 #include "cli/common_flags.h"
-#include "cli/model_file.h"
 #include "cli/output.h"
 #include "moe/layers.h"
 #include "train/atomic_file.h"
 #include "train/division.h"
+#include "train/model_file.h"
 
 namespace vmoe {
 namespace {

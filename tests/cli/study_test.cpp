@@ -49,6 +49,15 @@ std::vector<Json> results_of(const fs::path& file) {
   return results;
 }
 
+/// What the program printed, without what differs from call to call.
+Json without_times(const std::string& text) {
+  Json study = Json::parse(text);
+  for (Json& arm : study["arms"]) {
+    for (const char* key : {"latency_p50_ms", "latency_p95_ms"}) CHECK(arm.erase(key) == 1);
+  }
+  return study;
+}
+
 size_t count_of(const std::string& text, const std::string& part) {
   size_t count = 0;
   for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++count;
@@ -60,7 +69,7 @@ size_t count_of(const std::string& text, const std::string& part) {
 TEST_CASE("a study trains every arm once and compares them with the dense one") {
   const TemporaryFolder folder;
   const std::string output = (folder / "study").string();
-  const Json study = Json::parse(succeed(study_command(output, {"--seeds", "2", "--json"})).out);
+  const Json study = without_times(succeed(study_command(output, {"--seeds", "2", "--json"})).out);
   CHECK(study["schema"] == 1);
   const char* names[] = {"dense", "superclass", "random", "image", "token", "coarse", "wide"};
   REQUIRE(study["arms"].size() == 7);
@@ -85,23 +94,31 @@ TEST_CASE("a study trains every arm once and compares them with the dense one") 
   }
   CHECK(study["arms"][4]["experts_touched"] <= 2);
 
+  REQUIRE(study["comparisons"].size() == 4);
+  CHECK((study["comparisons"][0]["arm"] == "superclass" && study["comparisons"][0]["to"] == "random"));
+  CHECK(study["report"] == output + "/report.html");
+  const std::string page = bytes_of(output + "/report.html");
+  for (const char* figure : {"accuracy-flops", "confusion", "heat"}) CHECK(count_of(page, figure) > 0);
+
   // Again: nothing runs, and the table is the same, from the file alone, too.
   const std::string file = output + "/results.jsonl", before = bytes_of(file);
   CHECK(count_of(before, "\n") == 14);
   const Outcome again = succeed(study_command(output, {"--seeds", "2", "--json"}));
-  CHECK(Json::parse(again.out) == study);
+  CHECK(without_times(again.out) == study);
   CHECK(again.err.empty());
   Json alone =
-      Json::parse(succeed(study_command((folder / "none").string(),
-                                        {"--seeds", "3", "--json", "--only-table", "--results", file}))
-                      .out);
+      without_times(succeed(study_command((folder / "none").string(),
+                                          {"--seeds", "3", "--json", "--only-table", "--results", file}))
+                        .out);
   CHECK(alone["missing"] == 7);
   CHECK(alone["arms"] == study["arms"]);
+  CHECK(!alone.contains("report"));
   CHECK(!fs::exists(folder / "none"));
   CHECK(bytes_of(file) == before);
   const std::string table = succeed(study_command(output, {"--seeds", "2"})).out;
   CHECK(table.starts_with("arm "));
-  CHECK(count_of(table, "\n") == 11);
+  CHECK(count_of(table, "\n") == 16);
+  CHECK(count_of(table, "superclass to ") == 4);
 
   // Another recipe does not mix with this one.
   const Outcome other = vmoe::testing::vmoe(study_command(output, {"--lr", "0.01"}));

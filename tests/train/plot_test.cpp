@@ -23,7 +23,7 @@ TEST_CASE("numbers and text in a page") {
   CHECK(with_thousands(999.6) == "1.00 k");
   CHECK(with_thousands(24.2e6) == "24.2 M");
   CHECK(with_thousands(999.6e6) == "1.00 G");
-  CHECK(percent(0.125, 1) == "12.5 %");
+  CHECK(percentage(0.125, 1) == "12.5 %");
   CHECK(shortened("abcd", 4) == "abcd");
   CHECK(shortened("abcde", 4) == "abc…");
   CHECK(shortened("äöüßé", 4) == "äöü…");

@@ -11,7 +11,6 @@
 #include "train/study/arms.h"
 #include "train/study/recipe.h"
 #include "train/study/results.h"
-#include "train/study/study.h"
 #include "train/study/table.h"
 
 using namespace vmoe;
@@ -174,48 +173,4 @@ TEST_CASE("an arm is compared with dense over the seeds that both have") {
   CHECK(arm.to_dense->mean == 25);  // seed 2 alone
   CHECK(!summarise("dense", "", dense, dense).to_dense);
   CHECK(!summarise("wide", "", {result_of("wide", 9, {1, 0, 0, 0})}, dense).to_dense);
-}
-
-TEST_CASE(
-    "a study that is interrupted in a run keeps a checkpoint, and the next call ends it with the same "
-    "results") {
-  const TemporaryFolder folder;
-  StudyOptions options;
-  options.train.data = "synthetic:families=2,details=2,train=12,test=4,size=8";
-  options.train.model.dim = 16;
-  options.train.model.depth = 2;
-  options.train.model.heads = 2;
-  options.train.model.mlp_dim = 16;
-  options.train.batch_size = 8;
-  options.train.epochs = 2;
-  options.train.threads = 2;
-  options.seeds = 1;
-  options.arms = {"dense", "superclass"};
-  int steps = 0, stop_at = 0;
-  const auto ignore = [](const auto&) {};
-  const StudyListener listener = {.run = {.announce = ignore,
-                                          .outlook = ignore,
-                                          .progress = ignore,
-                                          .warn = ignore,
-                                          .interrupted = [&] { return ++steps == stop_at; }},
-                                  .say = ignore};
-  const auto study_in = [&](const char* name) {
-    options.output = (folder / name).string();
-    return run_study(options, listener);
-  };
-  const Study whole = study_in("whole");
-  CHECK(steps == 20);
-  steps = 0;
-  stop_at = 13;  // the third step of the second arm
-  CHECK_THROWS_AS(study_in("parts"), Interrupted);
-  CHECK(ResultsFile(folder / "parts/results.jsonl").all().size() == 1);
-  stop_at = 0;
-  const Study parts = study_in("parts");
-  CHECK(steps == 20);
-  REQUIRE(parts.arms.size() == 2);
-  for (size_t i = 0; i < 2; ++i) {
-    Record a = to_record(whole.arms[i].figures), b = to_record(parts.arms[i].figures);
-    for (const char* key : {"latency_p50_ms", "latency_p95_ms"}) a[key] = b[key] = 0;
-    CHECK(a == b);
-  }
 }

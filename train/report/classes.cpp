@@ -60,7 +60,7 @@ std::string drawn_matrix(const StudyReport& report, const std::vector<std::vecto
       const double share = shares[static_cast<size_t>(order[i]) * classes + static_cast<size_t>(order[j])];
       if (share < 0.001) continue;
       const std::string& said = report.classes[static_cast<size_t>(order[j])];
-      svg.begin("", "true " + name + ", said " + said + ": " + percent(share, 1));
+      svg.begin("", "true " + name + ", said " + said + ": " + percentage(share, 1));
       const Box box = {left + static_cast<double>(j) * cell, top + static_cast<double>(i) * cell, cell, cell};
       svg.rect(box, "heat", std::sqrt(share));
       if (cell >= 26)
@@ -122,7 +122,7 @@ std::string heat_block(const StudyReport& report, const std::vector<int>& classe
       const double share = report.heat[static_cast<size_t>(e) * all + number];
       if (!(share >= 0.005)) continue;
       svg.begin("", report.classes[number] + " to " + expert_name(static_cast<size_t>(e)) + ": " +
-                        percent(share, 1));
+                        percentage(share, 1));
       svg.rect({left + e * column, top + 0.5, column, row - 1}, "heat", std::sqrt(std::min(share, 1.0)));
       svg.end();
     }
@@ -199,7 +199,7 @@ std::string largest_confusions(const StudyReport& report) {
   std::string text;
   if (!report.super_class.empty())
     text +=
-        "<p><strong>" + percent(inside / wrong, 1) +
+        "<p><strong>" + percentage(inside / wrong, 1) +
         "</strong> of what the baseline gets wrong stays inside super-classes: these images still reach the "
         "expert that knows their class.</p>\n";
   text +=
@@ -209,7 +209,7 @@ std::string largest_confusions(const StudyReport& report) {
         !report.super_class.empty() && report.super_class[pair.truth] != report.super_class[pair.said];
     text += "<tr><td>" + escaped(report.classes[pair.truth]) + "</td><td>" +
             escaped(report.classes[pair.said]) + (apart ? "<small>other expert</small>" : "") + "</td><td>" +
-            percent(pair.share, 1) + "</td></tr>\n";
+            percentage(pair.share, 1) + "</td></tr>\n";
   }
   return text + "</tbody></table>\n";
 }

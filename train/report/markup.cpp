@@ -78,7 +78,7 @@ std::string with_thousands(double value) {
   return decimal(value, places) + kUnits[unit];
 }
 
-std::string percent(double share, int places) {
+std::string percentage(double share, int places) {
   return std::isfinite(share) ? decimal(100 * share, places) + " %" : kNothing;
 }
 

@@ -18,7 +18,7 @@ std::string signed_decimal(double value, int places);
 /// Three digits and a unit of thousands: "12.3 M"; k, M, G, T. An en dash if not finite.
 std::string with_thousands(double value);
 /// Share 0..1 as "61.3 %".
-std::string percent(double share, int places);
+std::string percentage(double share, int places);
 
 /// At most `count` code points of UTF-8 text; what was longer ends with an ellipsis.
 std::string shortened(std::string_view text, int count);

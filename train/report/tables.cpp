@@ -115,7 +115,7 @@ std::string arm_table(const StudyReport& report) {
     text += "<tr><th>" + mark(static_cast<int>(i)) + escaped(arm.name) + "<small>" + escaped(arm.meaning) +
             "</small></th>" + two("<strong>" + top1_text(arm) + "</strong>", seeds_text(arm)) +
             two(with_thousands(arm.params), with_thousands(arm.active_params)) +
-            two(with_thousands(arm.flops), percent(arm.routed_share, 1)) +
+            two(with_thousands(arm.flops), percentage(arm.routed_share, 1)) +
             two(decimal(arm.p50_ms, 2), decimal(arm.p95_ms, 2)) + cell(decimal(arm.experts_touched, 2)) +
             cell(with_thousands(arm.bytes_touched) + (std::isfinite(arm.bytes_touched) ? "B" : "")) +
             "</tr>\n";

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <numeric>
 
-#include "data/split.h"
 #include "moe/layers.h"
 #include "moe/super_classes_json.h"
 #include "moe/upcycle.h"
@@ -13,8 +12,10 @@
 #include "train/checkpoint.h"
 #include "train/division.h"
 #include "train/evaluate.h"
+#include "train/model_file.h"
 #include "train/study/arms.h"
 #include "train/study/one_image.h"
+#include "train/study/page.h"
 #include "train/study/recipe.h"
 #include "train/version.h"
 
@@ -58,7 +59,7 @@ class MobileStudy {
     if (dataset_->size(Split::test) == 0)
       throw InputError("'" + options.train.data + "' has no test images to compare arms on");
     for (const StudyArm& arm : mobile_arms()) {
-      if (arm.division != ArmDivision::coarse || !dataset_->info().coarse_of_class.empty()) (void)hash(arm);
+      if (possible(arm)) (void)hash(arm);
     }
   }
 
@@ -69,13 +70,14 @@ class MobileStudy {
     return options_.results.empty() ? folder_ / "results.jsonl" : fs::path(options_.results);
   }
   void open_folder() const;
+  Record shared_recipe() const;
   Record recipe(const StudyArm& arm) const;
   std::string hash(const StudyArm& arm) const { return hash_of(recipe(arm)); }
   ModelFlags flags(const StudyArm& arm) const {
     return arm_flags(arm, options_.train.model, dataset_->info());
   }
   TrainOptions run_options(const StudyArm& arm, int seed) const;
-  RunSummary train_in(const std::string& name, TrainOptions options) const;
+  RunSummary train_in(const fs::path& folder, TrainOptions options) const;
   RunSummary train_arm(const StudyArm& arm, int seed);
   std::string start_of(const StudyArm& arm, int seed);
   std::string division_of(const StudyArm& arm, int seed);
@@ -83,6 +85,12 @@ class MobileStudy {
   ArmResult finish(const StudyArm& arm, int seed, const RunSummary& run) const;
   ArmSummary summary_of(const StudyArm& arm) const;
   std::vector<ArmResult> results_of(const StudyArm& arm) const;
+  int threads() const { return options_.train.threads > 0 ? options_.train.threads : default_threads(); }
+  bool possible(const StudyArm& arm) const {
+    return arm.division != ArmDivision::coarse || !dataset_->info().coarse_of_class.empty();
+  }
+  void summarise_all(Study& study) const;
+  void measure_times(Study& study) const;
 
   StudyOptions options_;
   StudyListener listener_;
@@ -102,14 +110,19 @@ void MobileStudy::open_folder() const {
   const fs::path results = fs::absolute(results_path()).parent_path();
   if (!fs::is_directory(results, error))  // now rather than after the first arm
     throw IoError("--results " + results_path().string() + ": there is no folder '" + results.string() + "'");
+  Record shared = shared_recipe();
+  shared["training"].erase("max-steps");  // a run that was bounded can be continued
+  require_same_recipe((folder_ / "study.json").string(), shared);
+}
+
+Record MobileStudy::shared_recipe() const {
   Record shared;
   shared["data"] = data_;
   shared["model"] = to_json(model_from_flags(flags(mobile_arms()[1]), dataset_->info()));
   shared["method"] = options_.method == ClusterMethod::spectral ? "spectral" : "agglomerative";
   shared["upcycle"] = options_.upcycle_epochs;
   shared["training"] = training_recipe(options_.train);
-  shared["training"].erase("max-steps");  // a run that was bounded can be continued
-  require_same_recipe((folder_ / "study.json").string(), shared);
+  return shared;
 }
 
 // What an arm's result is a function of, beside its seed.
@@ -144,12 +157,48 @@ Study MobileStudy::go() {
                     " of " + std::to_string(result.hits.size()) + " test images");
     }
   }
-  for (const StudyArm& arm : mobile_arms()) {
-    if (arm.division == ArmDivision::coarse && dataset_->info().coarse_of_class.empty()) continue;
-    if (!results_of(arm).empty()) study.arms.push_back(summary_of(arm));
+  summarise_all(study);
+  measure_times(study);
+  if (!options_.only_table) {
+    study.folder = folder_.string();
+    study.report = (folder_ / "report.html").string();
+    write_report(study.report, study_page(study, *dataset_, shared_recipe(), threads()));
   }
-  study.results = results_path().string();
   return study;
+}
+
+void MobileStudy::summarise_all(Study& study) const {
+  study.results = results_path().string();
+  const StudyArm& clustered = mobile_arms()[1];
+  for (const StudyArm& arm : mobile_arms()) {
+    if (!possible(arm) || results_of(arm).empty()) continue;
+    study.arms.push_back(summary_of(arm));
+    if (arm.router == "none" || arm.name == clustered.name) continue;
+    if (const auto d = difference(results_of(clustered), results_of(arm)))
+      study.comparisons.push_back({clustered.name, arm.name, *d});
+  }
+}
+
+// Times of results that were made apart, perhaps on other machines, do not compare; those of all arms in one
+// turn do. Without all models the stored ones stay.
+void MobileStudy::measure_times(Study& study) const {
+  std::vector<LoadedModel> models;
+  for (const ArmSummary& arm : study.arms) {
+    const fs::path run = study_run(folder_, arm.name, arm.seeds[0]);
+    if (!fs::is_directory(run)) return;
+    models.push_back(load_model(model_path(run.string())));
+  }
+  if (models.empty()) return;
+  std::vector<Model*> takers;
+  for (const LoadedModel& model : models) takers.push_back(model.model.get());
+  const ModelDescription& d = models[0].description;
+  const EvaluationImages images(*dataset_, Split::train, choose_images(*dataset_, d, "holdout").indices,
+                                d.preprocess);
+  const std::vector<OneImageTimes> times = times_of_one_image(takers, images, threads());
+  for (size_t i = 0; i < times.size(); ++i) {
+    study.arms[i].figures.p50_ms = times[i].p50_ms;
+    study.arms[i].figures.p95_ms = times[i].p95_ms;
+  }
 }
 
 TrainOptions MobileStudy::run_options(const StudyArm& arm, int seed) const {
@@ -162,8 +211,8 @@ TrainOptions MobileStudy::run_options(const StudyArm& arm, int seed) const {
 }
 
 // A run of its own folder, continued if it was begun.
-RunSummary MobileStudy::train_in(const std::string& name, TrainOptions options) const {
-  options.output = (folder_ / "runs" / name).string();
+RunSummary MobileStudy::train_in(const fs::path& folder, TrainOptions options) const {
+  options.output = folder.string();
   options.resume = true;
   options.overwrite = false;
   try {
@@ -174,7 +223,8 @@ RunSummary MobileStudy::train_in(const std::string& name, TrainOptions options) 
     }
     return run;
   } catch (const Interrupted&) {
-    throw Interrupted("interrupted in " + name + "; the same command continues the study");
+    throw Interrupted("interrupted in " + folder.filename().string() +
+                      "; the same command continues the study");
   }
 }
 
@@ -185,7 +235,7 @@ RunSummary MobileStudy::train_arm(const StudyArm& arm, int seed) {
     options.init = start_of(arm, seed);
     options.epochs -= options_.upcycle_epochs;
   }
-  return train_in(arm.name + "-" + std::to_string(seed), options);
+  return train_in(study_run(folder_, arm.name, seed), options);
 }
 
 // The file of the arm's mixture of copies of the seed's dense start.
@@ -195,7 +245,7 @@ std::string MobileStudy::start_of(const StudyArm& arm, int seed) {
   options.model.router = "none";
   options.model.experts.reset();
   options.epochs = options_.upcycle_epochs;
-  const LoadedModel dense = load_model(train_in("start-" + std::to_string(seed), options).model_path);
+  const LoadedModel dense = load_model(train_in(study_run(folder_, "start", seed), options).model_path);
   ModelDescription description = dense.description;
   description.config.moe = mixture_from_flags(experts);
   Model mixture(description.config);
@@ -228,10 +278,9 @@ SuperClasses MobileStudy::find_super_classes() {
     listener_.say("super-classes: from the dense arm, seed 1, and its hold-out");
   const LoadedModel baseline = load_model(train_arm(dense, 1).model_path);
   const ModelDescription& d = baseline.description;
-  Holdout parts =
-      split_holdout(dataset_->labels(Split::train), dataset_->classes(), d.holdout, d.holdout_seed);
-  const EvaluationImages images(*dataset_, Split::train, std::move(parts.holdout), d.preprocess);
-  const Evaluation evaluation = evaluate(*baseline.model, images, options_.train.threads, Confusion::hard);
+  const EvaluationImages images(*dataset_, Split::train, choose_images(*dataset_, d, "holdout").indices,
+                                d.preprocess);
+  const Evaluation evaluation = evaluate(*baseline.model, images, threads(), Confusion::hard);
   const int classes = dataset_->classes();
   SuperClasses division =
       cluster_classes(evaluation.confusion, d.classes, experts_, options_.method).super_classes;
@@ -252,13 +301,12 @@ ArmResult MobileStudy::finish(const StudyArm& arm, int seed, const RunSummary& r
   const LoadedModel loaded = load_model(run.model_path);
   const ModelDescription& d = loaded.description;
   const ModelSize size = size_of(d.config);
-  const int threads = options_.train.threads > 0 ? options_.train.threads : default_threads();
   const EvaluationImages test(*dataset_, Split::test, d.preprocess);
-  Evaluation e = evaluate(*loaded.model, test, threads);
-  Holdout parts =
-      split_holdout(dataset_->labels(Split::train), dataset_->classes(), d.holdout, d.holdout_seed);
-  const EvaluationImages holdout(*dataset_, Split::train, std::move(parts.holdout), d.preprocess);
-  const OneImageCost cost = cost_of_one_image(*loaded.model, holdout, threads);
+  Evaluation e = evaluate(*loaded.model, test, threads());
+  const EvaluationImages holdout(*dataset_, Split::train, choose_images(*dataset_, d, "holdout").indices,
+                                 d.preprocess);
+  const OneImageWeights weights = weights_of_one_image(*load_model(run.model_path).model, holdout, threads());
+  const OneImageTimes times = times_of_one_image({loaded.model.get()}, holdout, threads())[0];
   return {.hash = hash(arm),
           .version = kVersion,
           .arm = arm.name,
@@ -274,11 +322,11 @@ ArmResult MobileStudy::finish(const StudyArm& arm, int seed, const RunSummary& r
           .active_params = size.active_params,
           .flops = size.flops,
           .routed_flops = size.routed_flops,
-          .p50_ms = cost.p50_ms,
-          .p95_ms = cost.p95_ms,
-          .experts = cost.experts,
-          .bytes = cost.bytes,
-          .threads = threads,
+          .p50_ms = times.p50_ms,
+          .p95_ms = times.p95_ms,
+          .experts = weights.experts,
+          .bytes = weights.bytes,
+          .threads = threads(),
           .isa = kernels().name,
           .hits = std::move(e.hits)};
 }

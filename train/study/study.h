@@ -31,9 +31,11 @@ struct StudyListener {
 };
 
 struct Study {
-  std::vector<ArmSummary> arms;  // those with a result, in the order of mobile_arms()
-  std::string results;           // the file
-  int missing = 0;               // arms and seeds that were asked for and are not there (only_table)
+  std::vector<ArmSummary> arms;         // those with a result, in the order of mobile_arms()
+  std::vector<Comparison> comparisons;  // of superclass with each other arm with experts
+  std::string results;                  // the file
+  std::string folder, report;           // of the runs, and the page; empty with only_table
+  int missing = 0;                      // arms and seeds that were asked for and are not there (only_table)
 };
 
 /// Runs what is missing, and summarises all results of these arms that the file has, of more seeds, too.
@@ -41,8 +43,9 @@ struct Study {
 /// Super-classes come once, from the dense arm's seed 1 and the images that it held out, with at most 2 N / E
 /// classes in each; random ones are drawn anew for each seed. A run lies in OUTPUT/runs/ARM-SEED and is
 /// resumed; a finished arm is a line of the results and not run again. The hold-out chooses the epoch, the
-/// test images are read once for each arm and seed. What is written is the same for any number of threads,
-/// but for the times.
+/// test images are read once for each arm and seed. In the end OUTPUT/report.html shows it all
+/// (train/report/report.h), but for what a run shows that is no longer in the folder. What is written is the
+/// same for any number of threads, but for the times.
 ///
 /// Throws UsageError where arms and data do not go together and when the folder holds a study of another
 /// recipe, Interrupted after a checkpoint, and what runs throw.

@@ -7,20 +7,6 @@ namespace vmoe {
 
 namespace {
 
-std::optional<Difference> difference(const std::vector<ArmResult>& arm, const std::vector<ArmResult>& dense) {
-  std::vector<std::vector<uint8_t>> ours, theirs;
-  for (const ArmResult& result : arm) {
-    const auto pair = std::find_if(dense.begin(), dense.end(), [&](const ArmResult& d) {
-      return d.seed == result.seed && d.hits.size() == result.hits.size();
-    });
-    if (pair == dense.end()) continue;
-    ours.push_back(result.hits);
-    theirs.push_back(pair->hits);
-  }
-  if (ours.empty() || ours[0].empty()) return {};
-  return paired_difference(ours, theirs);
-}
-
 void average(std::vector<ArmResult>& results, double ArmResult::*figure) {
   double sum = 0;
   for (const ArmResult& result : results) sum += result.*figure;
@@ -29,6 +15,19 @@ void average(std::vector<ArmResult>& results, double ArmResult::*figure) {
 
 }  // namespace
 
+std::optional<Difference> difference(const std::vector<ArmResult>& arm, const std::vector<ArmResult>& to) {
+  std::vector<std::vector<uint8_t>> ours, theirs;
+  for (const ArmResult& result : arm) {
+    const auto pair = std::find_if(to.begin(), to.end(), [&](const ArmResult& r) {
+      return r.seed == result.seed && r.hits.size() == result.hits.size();
+    });
+    if (pair == to.end()) continue;
+    ours.push_back(result.hits);
+    theirs.push_back(pair->hits);
+  }
+  if (ours.empty() || ours[0].empty()) return {};
+  return paired_difference(ours, theirs);
+}
 ArmSummary summarise(const std::string& name, const std::string& meaning, std::vector<ArmResult> results,
                      const std::vector<ArmResult>& dense) {
   ArmSummary summary;

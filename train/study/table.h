@@ -20,6 +20,15 @@ struct ArmSummary {
   std::optional<Difference> to_dense;  // over the seeds that both have; none for dense itself
 };
 
+/// Two arms on the seeds that both have.
+struct Comparison {
+  std::string arm, to;
+  Difference difference;  // above 0: `arm` is better
+};
+
+/// The paired difference of two arms; none without a seed in common.
+std::optional<Difference> difference(const std::vector<ArmResult>& arm, const std::vector<ArmResult>& to);
+
 /// Summarises the results of one arm (at least one) beside those of the dense one, which may be none.
 ArmSummary summarise(const std::string& name, const std::string& meaning, std::vector<ArmResult> results,
                      const std::vector<ArmResult>& dense);

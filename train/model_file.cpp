@@ -1,9 +1,8 @@
-#include "cli/model_file.h"
+#include "train/model_file.h"
 
 #include <filesystem>
 #include <numeric>
 
-#include "cli/values.h"
 #include "data/split.h"
 #include "tensor/error.h"
 #include "train/atomic_file.h"

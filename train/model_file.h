@@ -1,5 +1,5 @@
 #pragma once
-// Model files on the command line, and data sets that belong to them.
+// Trained models as users name them, and the data that belong to them.
 
 #include <memory>
 #include <string>
@@ -9,7 +9,8 @@
 
 namespace vmoe {
 
-/// The file that MODEL means: itself, or of a run's folder the best model, else the last.
+/// The file that a MODEL on the command line means: itself, or of a run's folder the best model, else the
+/// last.
 std::string model_path(const std::string& argument);
 
 /// Opens the data set and requires that its classes are the model's, by name and order (InputError naming the

@@ -1,0 +1,152 @@
+// A study of tiny models from its first step to its page.
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+#include "tensor/error.h"
+#include "tests/support/temporary_folder.h"
+#include "train/study/arms.h"
+#include "train/study/page.h"
+#include "train/study/study.h"
+
+using namespace vmoe;
+using vmoe::testing::TemporaryFolder;
+
+namespace {
+
+constexpr const char* kData = "synthetic:families=2,details=2,train=12,test=4,size=8";
+
+/// A dense arm and one with super-classes, 10 steps each.
+class TinyStudy {
+ public:
+  TinyStudy() {
+    options.train.data = kData;
+    options.train.model.dim = 16;
+    options.train.model.depth = 2;
+    options.train.model.heads = 2;
+    options.train.model.mlp_dim = 16;
+    options.train.batch_size = 8;
+    options.train.epochs = 2;
+    options.train.threads = 2;
+    options.seeds = 1;
+    options.arms = {"dense", "superclass"};
+  }
+  Study run(const std::filesystem::path& folder) {
+    options.output = folder.string();
+    steps = 0;
+    const auto ignore = [](const auto&) {};
+    return run_study(options, {.run = {.announce = ignore,
+                                       .outlook = ignore,
+                                       .progress = ignore,
+                                       .warn = ignore,
+                                       .interrupted = [&] { return ++steps == stop_at; }},
+                               .say = ignore});
+  }
+
+  StudyOptions options;
+  int steps = 0, stop_at = 0;  // stop_at 0: never
+};
+
+}  // namespace
+
+TEST_CASE(
+    "a study that is interrupted in a run keeps a checkpoint, and the next call ends it with the same "
+    "results") {
+  const TemporaryFolder folder;
+  TinyStudy study;
+  const Study whole = study.run(folder / "whole");
+  CHECK(study.steps == 20);
+  study.stop_at = 13;  // the third step of the second arm
+  CHECK_THROWS_AS(study.run(folder / "parts"), Interrupted);
+  CHECK(ResultsFile(folder / "parts/results.jsonl").all().size() == 1);
+  study.stop_at = 0;
+  const int before = study.steps;
+  const Study parts = study.run(folder / "parts");
+  CHECK(before + study.steps == 20);
+  REQUIRE(parts.arms.size() == 2);
+  for (size_t i = 0; i < 2; ++i) {
+    Record a = to_record(whole.arms[i].figures), b = to_record(parts.arms[i].figures);
+    for (const char* key : {"latency_p50_ms", "latency_p95_ms"}) a[key] = b[key] = 0;
+    CHECK(a == b);
+  }
+}
+
+TEST_CASE("a study's page has curves, confusion, routes and examples of the runs that are there") {
+  const TemporaryFolder folder;
+  TinyStudy tiny;
+  const Study study = tiny.run(folder / "study");
+  CHECK(std::filesystem::exists(study.report));
+  const auto data = open_dataset(kData);
+  Record recipe;
+  recipe["training"]["lr"] = 0.5;
+  const StudyReport page = study_page(study, *data, recipe, 2);
+  CHECK(page.recipe == "training/lr = 0.5\n");
+  REQUIRE(page.arms.size() == 2);
+  CHECK(page.arms[1].top1 == study.arms[1].top1);
+  for (const ReportArm& arm : page.arms) {
+    REQUIRE(arm.curves.size() == 1);
+    CHECK(arm.curves[0].epoch == std::vector<double>{1, 2});
+    CHECK((arm.curves[0].train_loss[1] > 0 && arm.curves[0].holdout_top1[1] >= 0));
+  }
+  REQUIRE(page.differences.size() == 1);
+  CHECK((page.differences[0].arm == "superclass" && page.differences[0].to == "dense"));
+  // Four classes, one image of each twelve held out.
+  CHECK(page.classes == data->info().classes);
+  CHECK(std::accumulate(page.confusion.begin(), page.confusion.end(), 0.0) == 4);
+  REQUIRE(page.heat.size() == 8);
+  size_t examples = 0;
+  for (size_t n = 0; n < 4; ++n) CHECK(page.heat[n] + page.heat[4 + n] == 1);
+  for (size_t e = 0; e < 2; ++e) {
+    examples += page.examples[e].size();
+    for (const ReportImage& image : page.examples[e]) CHECK(image.png.substr(1, 3) == "PNG");
+  }
+  CHECK(examples == 4);
+
+  // Without its runs the page still has the table.
+  std::filesystem::remove_all(folder / "study/runs");
+  const StudyReport table = study_page(study, *data, recipe, 2);
+  CHECK(table.arms.size() == 2);
+  CHECK((table.arms[0].curves.empty() && table.confusion.empty() && table.examples.empty()));
+}
+
+TEST_CASE("an expert's examples are one of each of its classes first, by gate; large ones are scaled down") {
+  const TemporaryFolder folder;
+  TinyStudy tiny;
+  tiny.options.train.data = "synthetic:families=2,details=2,train=40,test=4,size=120";
+  tiny.options.train.model.image_size = 8;
+  tiny.options.train.model.patch_size = 4;
+  tiny.options.arms = {"superclass"};
+  const Study study = tiny.run(folder / "study");
+  const auto data = open_dataset(tiny.options.train.data);
+  StudyReport page;
+  add_routes(page, load_model((folder / "study/runs/superclass-1/best.safetensors").string()), *data, 2, 3);
+  for (size_t e = 0; e < 2; ++e) {
+    size_t classes = 0;  // that send the expert something
+    for (size_t n = 0; n < 4; ++n) classes += page.heat[4 * e + n] > 0;
+    const std::vector<ReportImage>& examples = page.examples[e];
+    CHECK(examples.size() <= 3);
+    for (size_t i = 1; i < std::min(classes, examples.size()); ++i)
+      CHECK(examples[i].caption != examples[0].caption);
+    // Width and height of a PNG are big-endian numbers at bytes 16 and 20.
+    for (const ReportImage& image : examples) CHECK((image.png[19] == 96 && image.png[23] == 96));
+  }
+}
+
+TEST_CASE("the curve of a run are its epochs, whatever else its file says") {
+  const TemporaryFolder folder;
+  CHECK(read_curve(folder.path(), 3).epoch.empty());
+  std::ofstream(folder / "metrics.jsonl")
+      << "{\"epoch\":0.5,\"loss\":4}\n"
+         "{\"epoch\":1,\"train_loss\":3,\"holdout_accuracy\":0.25}\nno JSON\n"
+         "{\"epoch\":2,\"train_loss\":null}\n{\"epoch\":3,\"train_";
+  const ReportCurve curve = read_curve(folder.path(), 3);
+  CHECK(curve.seed == 3);
+  CHECK(curve.epoch == std::vector<double>{1, 2});
+  CHECK(curve.train_loss[0] == 3);
+  CHECK(std::isnan(curve.train_loss[1]));
+  CHECK(curve.holdout_top1[0] == 0.25);
+  CHECK(std::isnan(curve.holdout_top1[1]));
+}
