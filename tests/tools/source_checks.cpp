@@ -161,6 +161,18 @@ Complaints check_order_of_draws(const std::string& path, const std::string& sour
   return complaints;
 }
 
+Complaints check_loops_over_items(const std::string& path, const std::string& source) {
+  static const std::regex kLoop(
+      R"re(\bfor\s*\([^;{}]*[^:]:[^:][^;{}()]*\([^;{}()]*\)\s*\.\s*items\s*\(\s*\)\s*\))re");
+  const std::string text = strip(source);
+  Complaints complaints;
+  for (std::sregex_iterator it(text.begin(), text.end(), kLoop), end; it != end; ++it) {
+    complaints.push_back(at(path, line_of(text, static_cast<size_t>(it->position()))) +
+                         "a loop over items() of a value that nothing keeps; give it a name first");
+  }
+  return complaints;
+}
+
 std::vector<std::string> declared_ops(const std::string& header) {
   static const std::regex kOp(R"re(^Var\s+(\w+)\s*\(\s*Tape\s*&)re", std::regex::multiline);
   const std::string text = strip(header);

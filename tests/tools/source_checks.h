@@ -30,6 +30,9 @@ bool is_exempt_from_elementary_check(const std::string& path);
 /// arguments and operands in orders of their own, so the numbers would differ from one to the next.
 Complaints check_order_of_draws(const std::string& path, const std::string& source);
 
+/// Loops over items() of a value that a function returned: the value is gone before the first turn.
+Complaints check_loops_over_items(const std::string& path, const std::string& source);
+
 /// The ops that a header declares: lines that begin "Var NAME(Tape&".
 std::vector<std::string> declared_ops(const std::string& header);
 /// Which of `ops` has no row in the op table, i.e. does not occur as a string literal in `table`.

@@ -102,6 +102,22 @@ TEST_CASE("the order of draws check complains about a planted violation") {
             .starts_with("a.cpp:2: a second"));
 }
 
+TEST_CASE("no loop goes over items() of a value that is gone") {
+  for (const std::string& folder : {"autograd", "bench", "cli", "data", "moe", "nn", "tensor", "train"}) {
+    for (const std::string& file : source_files({folder, std::string("tests/") + folder})) {
+      require_none(check_loops_over_items(file, read_text(repository() / file)));
+    }
+  }
+}
+
+TEST_CASE("the check of loops over items() complains about a planted violation") {
+  auto complaints = [](const std::string& line) { return check_loops_over_items("a.cpp", line).size(); };
+  CHECK(complaints("for (const auto& [k, v] : json.flatten().items()) use(k, v);") == 1);
+  CHECK(complaints("for (auto& x : parse(text)\n  .items()) {}") == 1);
+  CHECK(complaints("for (const auto& [k, v] : json.items()) use(f(k).items());") == 0);
+  CHECK(complaints("for (size_t i = 0; i < f(x).items(); ++i) {}") == 0);
+}
+
 TEST_CASE("the signature's code is exempt from nothing but where its functions are made") {
   CHECK(is_exempt_from_elementary_check("tensor/kernels/vector_rows.h"));
   CHECK(is_exempt_from_elementary_check("tensor/math.cpp"));
