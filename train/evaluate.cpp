@@ -73,27 +73,14 @@ Evaluation evaluate(const Model& model, Inference& inference, const EvaluationIm
   if (confusion != Confusion::none) e.confusion.assign(static_cast<size_t>(vit.classes) * vit.classes, 0);
   if (!moe.is_dense()) e.routing = RoutingStatistics(moe.experts);
 
-  struct Chunk {
-    Model::Output output;
-    int* labels;
-  };
-  std::vector<Chunk> chunks(inference.threads());  // by worker: from its work to its finish
-  inference.run(
-      e.n,
-      [&](InferenceWorker& worker, int64_t first, int count) {
-        worker.tape.reset();
-        const Tensor pixels = worker.arena.tensor({count, vit.channels, vit.image_size, vit.image_size});
-        int* labels = worker.arena.allocate<int>(count);
-        images.fill(first, count, worker.scratch, pixels.data, labels);
-        chunks[worker.index] = {inference.forward(worker, pixels), labels};
-      },
-      [&](InferenceWorker& worker, int64_t, int count) {
-        const auto& [output, labels] = chunks[worker.index];
-        const Tensor logits = worker.tape.value(output.logits);
-        double* p = worker.arena.allocate<double>(e.classes);
-        for (int i = 0; i < count; ++i) count_image(e, confusion, logits.data + i * e.classes, labels[i], p);
-        if (output.routing) count_routing(e, worker.tape, output, moe.super_classes, labels);
-      });
+  inference.visit(images,
+                  [&](InferenceWorker& worker, const Model::Output& output, const int* labels, int count) {
+                    const Tensor logits = worker.tape.value(output.logits);
+                    double* p = worker.arena.allocate<double>(e.classes);
+                    for (int i = 0; i < count; ++i)
+                      count_image(e, confusion, logits.data + i * e.classes, labels[i], p);
+                    if (output.routing) count_routing(e, worker.tape, output, moe.super_classes, labels);
+                  });
 
   const auto n = static_cast<double>(e.n);
   for (double* sum : {&e.top1, &e.top5, &e.loss, &e.router_accuracy}) *sum /= n;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "autograd/tape.h"
+#include "data/batch.h"
 #include "data/image.h"
 #include "moe/model.h"
 #include "tensor/lanes.h"
@@ -63,6 +64,30 @@ class Inference {
   /// Forward pass of images [B, C, S, S] that lie in memory. The tape is not reset before.
   Model::Output forward(InferenceWorker& worker, Tensor images, Choice choice = Choice::learned,
                         int64_t position = 0) const;
+  /// Forward passes of all these images: visit(worker, output, labels, count) sees each chunk of them, whose
+  /// values are on the worker's tape, in the order of images, one at a time. Throws InputError naming a
+  /// broken image.
+  template <class Visit>
+  void visit(const EvaluationImages& images, const Visit& visit) {
+    struct Chunk {
+      Model::Output output;
+      int* labels;
+    };
+    std::vector<Chunk> chunks(workers_.size());  // by worker: from its work to its finish
+    const VitConfig& vit = model_.config().vit;
+    run(
+        images.size(),
+        [&](InferenceWorker& worker, int64_t first, int count) {
+          worker.tape.reset();
+          const Tensor pixels = worker.arena.tensor({count, vit.channels, vit.image_size, vit.image_size});
+          int* labels = worker.arena.allocate<int>(count);
+          images.fill(first, count, worker.scratch, pixels.data, labels);
+          chunks[worker.index] = {forward(worker, pixels), labels};
+        },
+        [&](InferenceWorker& worker, int64_t, int count) {
+          visit(worker, chunks[worker.index].output, chunks[worker.index].labels, count);
+        });
+  }
   InferenceWorker& worker(int i) { return *workers_[i]; }
   int chunk() const { return chunk_; }
   /// Bytes of the packed weights.

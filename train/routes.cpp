@@ -48,23 +48,9 @@ Routes find_routes(const Model& model, Inference& inference, const EvaluationIma
   routes.per_image = moe.top_k;
   routes.statistics = RoutingStatistics(moe.experts);
 
-  struct Chunk {
-    Model::Output output;
-    int* labels;
-  };
-  std::vector<Chunk> chunks(inference.threads());  // by worker: from its work to its finish
   int64_t hits = 0;
-  inference.run(
-      images.size(),
-      [&](InferenceWorker& worker, int64_t first, int count) {
-        worker.tape.reset();
-        const Tensor pixels = worker.arena.tensor({count, vit.channels, vit.image_size, vit.image_size});
-        int* labels = worker.arena.allocate<int>(count);
-        images.fill(first, count, worker.scratch, pixels.data, labels);
-        chunks[worker.index] = {inference.forward(worker, pixels), labels};
-      },
-      [&](InferenceWorker& worker, int64_t, int count) {
-        const auto& [output, labels] = chunks[worker.index];
+  inference.visit(
+      images, [&](InferenceWorker& worker, const Model::Output& output, const int* labels, int count) {
         routes.labels.insert(routes.labels.end(), labels, labels + count);
         routes.statistics.add(worker.tape, *output.routing);
         add_choices(routes, worker.tape, *output.routing);
