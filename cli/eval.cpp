@@ -5,18 +5,19 @@
 
 #include "cli/commands.h"
 #include "cli/common_flags.h"
+#include "cli/model_on_data.h"
 #include "cli/output.h"
 #include "tensor/kernels/narrow.h"
 #include "train/atomic_file.h"
 #include "train/evaluate.h"
-#include "train/model_file.h"
 #include "train/routing_report.h"
 
 namespace vmoe {
 namespace {
 
 struct EvalOptions {
-  std::string model, data, format = "auto", labels = "fine", split = "test", confusion, precision = "fp32";
+  ModelOnData on;
+  std::string confusion, precision = "fp32";
   Machine machine;
   bool json = false;
 };
@@ -45,7 +46,7 @@ Figures measure(Model& model, const EvaluationImages& images, Precision precisio
 Json to_json(const Figures& figures, const EvalOptions& options) {
   const Evaluation& e = figures.evaluation;
   Json json = json_result();
-  json["split"] = options.split;
+  json["split"] = options.on.split;
   json["n"] = e.n;
   json["top1"] = e.top1;
   json["top5"] = e.top5;
@@ -117,12 +118,7 @@ ExitCode eval_command(Arguments arguments, Streams& streams) {
   EvalOptions options;
   Flags flags({"eval", "Measures how good a model is on labelled images that it was not trained on.",
                "vmoe eval runs/first/best.safetensors synthetic --split test"});
-  flags.argument("MODEL", options.model, "a model file, or the folder of a run (its best model)");
-  flags.argument("DATA", options.data, "the data set that the model was trained on");
-  flags.group("Data");
-  flags.choice("split", options.split, {"test", "train", "holdout"},
-               "the last two as the model file divides them");
-  add_data_flags(flags, options.format, options.labels);
+  add_model_on_data(flags, options.on);
   flags.group("Run");
   flags.text("confusion", options.confusion, "FILE",
              "writes the confusion matrix as CSV, rows are true classes");
@@ -133,15 +129,11 @@ ExitCode eval_command(Arguments arguments, Streams& streams) {
 
   options.machine.prepare(streams);
   const Precision precision = find_precision(options.precision);
-  const LoadedModel loaded = load_model(model_path(options.model));
-  const ModelDescription& model = loaded.description;
-  const auto dataset =
-      open_dataset_of(model, options.data, {.format = options.format, .labels = options.labels});
-  ImageChoice choice = choose_images(*dataset, model, options.split);
-  const EvaluationImages images(*dataset, choice.split, std::move(choice.indices), model.preprocess);
+  const OpenedModel opened(options.on);
+  const ModelDescription& model = opened.description();
   std::optional<AtomicFile> table;
   if (!options.confusion.empty()) table.emplace(options.confusion);  // fails now rather than after the work
-  const Figures figures = measure(*loaded.model, images, precision, options.machine.threads,
+  const Figures figures = measure(*opened.loaded.model, opened.images, precision, options.machine.threads,
                                   table ? Confusion::hard : Confusion::none);
   if (table) {
     table->write(confusion_table(figures.evaluation, model.classes));
@@ -150,7 +142,7 @@ ExitCode eval_command(Arguments arguments, Streams& streams) {
   if (options.json) {
     print_json(streams.out, to_json(figures, options));
   } else {
-    print(streams.out, figures, model, options.split);
+    print(streams.out, figures, model, options.on.split);
   }
   return ExitCode::done;
 }

@@ -8,16 +8,17 @@
 
 #include "cli/commands.h"
 #include "cli/common_flags.h"
+#include "cli/model_on_data.h"
 #include "cli/output.h"
 #include "train/atomic_file.h"
-#include "train/model_file.h"
 #include "train/routing_report.h"
 
 namespace vmoe {
 namespace {
 
 struct RoutesCommand {
-  std::string model, data, format = "auto", labels = "fine", split = "test", csv;
+  ModelOnData on;
+  std::string csv;
   int top = 4;
   Machine machine;
   bool json = false;
@@ -34,7 +35,7 @@ double share(int64_t part, int64_t whole) {
 Json to_json(const Routes& routes, const std::vector<ExpertRoutes>& experts, const ModelDescription& model,
              const RoutesCommand& command) {
   Json json = json_result();
-  json["split"] = command.split;
+  json["split"] = command.on.split;
   json["n"] = routes.size();
   json["experts_per_image"] = routes.per_image;
   json["router_accuracy"] =
@@ -79,7 +80,7 @@ void print_expert(std::ostream& out, size_t e, const ExpertRoutes& expert, const
 void print(std::ostream& out, const Routes& routes, const std::vector<ExpertRoutes>& experts,
            const ModelDescription& model, const RoutesCommand& command) {
   const RoutingStatistics& s = routes.statistics;
-  out << routes.size() << " images (" << command.split << "), each to " << routes.per_image << " of "
+  out << routes.size() << " images (" << command.on.split << "), each to " << routes.per_image << " of "
       << routes.experts << " experts";
   if (!model.config.moe.super_classes.empty())
     out << "; the router finds the super-class of " << percent(routes.router_accuracy);
@@ -115,12 +116,7 @@ ExitCode routes_command(Arguments arguments, Streams& streams) {
   RoutesCommand command;
   Flags flags({"routes", "Says which images a mixture's router sends to which expert.",
                "vmoe routes runs/moe synthetic --csv routes.csv"});
-  flags.argument("MODEL", command.model, "a model file, or the folder of a run (its best model)");
-  flags.argument("DATA", command.data, "the data set that the model was trained on");
-  flags.group("Data");
-  flags.choice("split", command.split, {"test", "train", "holdout"},
-               "the last two as the model file divides them");
-  add_data_flags(flags, command.format, command.labels);
+  add_model_on_data(flags, command.on);
   flags.group("Output");
   flags.add("top", command.top, at_least(1), "classes to show of each expert");
   flags.text("csv", command.csv, "FILE", "writes image by image: index, label, experts and gates");
@@ -130,19 +126,15 @@ ExitCode routes_command(Arguments arguments, Streams& streams) {
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
   command.machine.prepare(streams);
-  const LoadedModel loaded = load_model(model_path(command.model));
-  const ModelDescription& model = loaded.description;
-  const auto dataset =
-      open_dataset_of(model, command.data, {.format = command.format, .labels = command.labels});
-  ImageChoice choice = choose_images(*dataset, model, command.split);
-  const EvaluationImages images(*dataset, choice.split, std::move(choice.indices), model.preprocess);
+  const OpenedModel opened(command.on);
+  const ModelDescription& model = opened.description();
   std::optional<AtomicFile> table;
   if (!command.csv.empty()) table.emplace(command.csv);  // fails now rather than after the work
-  auto inference = Inference::taking_weights(*loaded.model, command.machine.threads);
-  const Routes routes = find_routes(*loaded.model, inference, images);
+  auto inference = Inference::taking_weights(*opened.loaded.model, command.machine.threads);
+  const Routes routes = find_routes(*opened.loaded.model, inference, opened.images);
   const std::vector<ExpertRoutes> experts = by_expert(routes, model.config.moe.super_classes);
   if (table) {
-    table->write(csv_of(routes, images, model));
+    table->write(csv_of(routes, opened.images, model));
     table->commit();
   }
   if (command.json) {

@@ -1,20 +1,12 @@
 #include "moe/routers/token.h"
 
-#include "autograd/ops.h"
-#include "moe/routers/top_k.h"
+#include "moe/routers/image.h"
 
 namespace vmoe {
 
+// What is decided differs from the router of images, how it is decided does not.
 const Routing& route_tokens(Tape& tape, Var x, Var weight, const RouterSettings& settings) {
-  const Var logits = linear(tape, x, weight, Var{});
-  require_finite_logits(tape.value(logits), settings);
-  const Var probabilities = softmax(tape, logits);
-  const int experts = static_cast<int>(tape.value(weight).dim(0));
-  Routing& routing = assign(tape, choose_top_k(tape, tape.value(probabilities), settings), experts);
-  routing.logits = logits;
-  routing.probabilities = probabilities;
-  routing.gate = top_k_gates(tape, routing, settings);
-  return routing;
+  return route_images(tape, x, weight, settings);
 }
 
 }  // namespace vmoe

@@ -7,23 +7,14 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
-#include "tests/cli/program.h"
+#include "tests/cli/runs.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace vmoe::testing;
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 
 namespace {
-
-Outcome succeed(const std::vector<std::string>& arguments) {
-  const Outcome outcome = vmoe::testing::vmoe(arguments);
-  CAPTURE(outcome.err);
-  REQUIRE(outcome.code == 0);
-  return outcome;
-}
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::istringstream in(text);

@@ -5,21 +5,14 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
-#include "tests/cli/program.h"
+#include "tests/cli/runs.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace vmoe::testing;
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 
 namespace {
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::vector<std::string> study_command(const std::string& output, const std::vector<std::string>& more = {}) {
   std::vector<std::string> command = {
@@ -28,13 +21,6 @@ std::vector<std::string> study_command(const std::string& output, const std::vec
       "last:1", "--output",  output};
   command.insert(command.end(), more.begin(), more.end());
   return command;
-}
-
-Outcome succeed(const std::vector<std::string>& arguments) {
-  const Outcome outcome = vmoe::testing::vmoe(arguments);
-  CAPTURE(outcome.err);
-  REQUIRE(outcome.code == 0);
-  return outcome;
 }
 
 // The lines without the figures that depend on time and threads.
@@ -56,12 +42,6 @@ Json without_times(const std::string& text) {
     for (const char* key : {"latency_p50_ms", "latency_p95_ms"}) CHECK(arm.erase(key) == 1);
   }
   return study;
-}
-
-size_t count_of(const std::string& text, const std::string& part) {
-  size_t count = 0;
-  for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++count;
-  return count;
 }
 
 }  // namespace

@@ -7,29 +7,15 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
-#include "tests/cli/program.h"
+#include "tests/cli/runs.h"
 #include "tests/support/temporary_folder.h"
 #include "train/checkpoint.h"
 
 using namespace vmoe::testing;
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 
 namespace {
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-Outcome succeed(const std::vector<std::string>& arguments) {
-  const Outcome outcome = vmoe::testing::vmoe(arguments);
-  CAPTURE(outcome.err);
-  REQUIRE(outcome.code == 0);
-  return outcome;
-}
 
 // One line on standard error, exit code 2 or 3, with every part.
 void refused(const std::vector<std::string>& arguments, const std::vector<std::string>& parts) {
