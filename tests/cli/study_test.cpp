@@ -174,6 +174,7 @@ TEST_CASE("data of three classes, unknown studies and arms, and no hold-out are 
   check({"study", "mobile", kTinyData}, "--output DIR is needed");
   check(study_command(output, {"--arms", "dense,tokem"}), "did you mean 'token'");
   check(study_command(output, {"--experts", "5"}), "--experts 5 is more than the 4 classes");
+  check(study_command(output, {"--router", "token"}), "--router token: each arm of a study has its own");
   check(study_command(output, {"--holdout", "0"}), "--holdout 0: a study needs");
   CHECK(!fs::exists(output));
 }

@@ -30,6 +30,20 @@ DatasetInfo data_of(int classes, bool coarse = false) {
   return data;
 }
 
+/// One grey pixel in every image; the labels are given.
+class Pixels : public Dataset {
+ public:
+  explicit Pixels(std::vector<int> labels) {
+    info_ = data_of(2);
+    labels_[0] = std::move(labels);
+  }
+  ImageView image(Split, int64_t, ImageScratch&) const override { return {&pixel_, 1, 1, 1}; }
+  std::string name(Split, int64_t) const override { return "a pixel"; }
+
+ private:
+  uint8_t pixel_ = 7;
+};
+
 ModelConfig model_of(const char* name, const ModelFlags& shared, const DatasetInfo& data) {
   return model_from_flags(arm_flags(choose_arms({name}, data)[0], shared, data), data);
 }
@@ -99,6 +113,9 @@ TEST_CASE("end to end a router of one expert has raw gates, whatever the others 
   CHECK(!model_of("image", shared, data).moe.renormalise);
   CHECK(!model_of("token", shared, data).moe.renormalise);
   CHECK(model_of("coarse", shared, data).moe.experts == 3);
+  shared.balance_weight = 0.5;  // a flag for the routers that need one
+  CHECK(model_of("image", shared, data).moe.balance_weight == 0.5);
+  CHECK(model_of("superclass", shared, data).moe.balance_weight == 0);
 }
 
 TEST_CASE("the recipe's hash changes with every flag that changes results, and not with threads") {
@@ -119,6 +136,8 @@ TEST_CASE("data are known again by what they are") {
   CHECK(tiny == print("synthetic:size=8,families=2,details=2,train=12,test=4"));
   CHECK(tiny != print("synthetic:families=2,details=2,train=12,test=4,size=8,noise=41"));
   CHECK(tiny != print("synthetic:families=2,details=2,train=12,test=5,size=8"));
+  CHECK(data_fingerprint(Pixels({0, 1, 1})) == data_fingerprint(Pixels({0, 1, 1})));
+  CHECK(data_fingerprint(Pixels({0, 1, 1})) != data_fingerprint(Pixels({0, 1, 0})));
 }
 
 TEST_CASE("a result is the same after the file, and a line without an end is dropped") {

@@ -96,6 +96,7 @@ ModelFlags arm_flags(const StudyArm& arm, const ModelFlags& shared, const Datase
     const bool coarse = arm.division == ArmDivision::coarse;
     flags =
         mixture(shared, arm.router, coarse ? static_cast<int>(data.coarse_classes.size()) : *whole.experts);
+    if (arm.division != ArmDivision::none) flags.balance_weight = 0;
     if (arm.division == ArmDivision::none && flags.top_k.value_or(1) == 1) flags.renormalise = false;
   } else if (arm.name == "wide") {
     flags.mlp_dim = nearest_mlp_dim(model_from_flags(flags, data), size.params,

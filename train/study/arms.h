@@ -34,6 +34,7 @@ int study_experts(const ModelFlags& shared, const DatasetInfo& data);
 /// from it:
 ///   superclass, random, image, token   the mixture; end to end at k = 1 with raw gates, since renormalised
 ///                                      ones are 1 and have no gradient
+///   superclass, random, coarse   no balance loss: their division fixes who has how much
 ///   coarse   with as many experts as there are coarse classes
 ///   dense    without experts, its MLPs as wide as brings its FLOPs of inference nearest to the mixture's
 ///   wide     without experts, its MLPs as wide as brings its parameters nearest to the mixture's

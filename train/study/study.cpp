@@ -26,6 +26,9 @@ namespace {
 namespace fs = std::filesystem;
 
 void require_sense(const StudyOptions& o) {
+  if (o.train.model.router)
+    throw UsageError("--router " + *o.train.model.router +
+                     ": each arm of a study has its own; --arms chooses among them");
   if (o.train.holdout <= 0) {
     throw UsageError(
         "--holdout 0: a study needs images held out, for the super-classes and to choose the epoch; leave it "
