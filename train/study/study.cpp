@@ -2,11 +2,9 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <numeric>
 
 #include "moe/layers.h"
 #include "moe/super_classes_json.h"
-#include "moe/upcycle.h"
 #include "tensor/kernels/kernels.h"
 #include "train/atomic_file.h"
 #include "train/checkpoint.h"
@@ -17,6 +15,7 @@
 #include "train/study/one_image.h"
 #include "train/study/page.h"
 #include "train/study/recipe.h"
+#include "train/study/starts.h"
 #include "train/version.h"
 
 namespace vmoe {
@@ -249,13 +248,9 @@ std::string MobileStudy::start_of(const StudyArm& arm, int seed) {
   options.model.experts.reset();
   options.epochs = options_.upcycle_epochs;
   const LoadedModel dense = load_model(train_in(study_run(folder_, "start", seed), options).model_path);
-  ModelDescription description = dense.description;
-  description.config.moe = mixture_from_flags(experts);
-  Model mixture(description.config);
-  upcycle(*dense.model, mixture, {.seed = static_cast<uint64_t>(seed)});
   const fs::path file =
       folder_ / "runs" / ("start-" + std::to_string(seed) + "-" + arm.name + ".safetensors");
-  save_model(file.string(), mixture, mixture.parameters().data(), description);
+  save_upcycled(dense, mixture_from_flags(experts), static_cast<uint64_t>(seed), file.string());
   return file.string();
 }
 
@@ -280,17 +275,7 @@ SuperClasses MobileStudy::find_super_classes() {
   if (!results_.find(hash(dense), dense.name, 1))
     listener_.say("super-classes: from the dense arm, seed 1, and its hold-out");
   const LoadedModel baseline = load_model(train_arm(dense, 1).model_path);
-  const ModelDescription& d = baseline.description;
-  const EvaluationImages images(*dataset_, Split::train, choose_images(*dataset_, d, "holdout").indices,
-                                d.preprocess);
-  const Evaluation evaluation = evaluate(*baseline.model, images, threads(), Confusion::hard);
-  const int classes = dataset_->classes();
-  SuperClasses division =
-      cluster_classes(evaluation.confusion, d.classes, experts_, options_.method).super_classes;
-  std::vector<int> without_images;
-  const std::vector<double> graph = confusion_graph(evaluation.confusion, classes, without_images);
-  division = cap_sizes(std::move(division), graph, 2 * classes / experts_);
-  Clustering found = judged(std::move(division), evaluation.confusion);
+  const Clustering found = divide_by_confusion(baseline, *dataset_, experts_, options_.method, threads());
   for (const std::string& warning : found.warnings) listener_.run.warn(warning);
   if (found.super_classes.report) {
     listener_.say("super-classes: " + percent_text(found.super_classes.report->inside_share) +

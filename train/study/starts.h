@@ -1,0 +1,22 @@
+#pragma once
+// What arms with experts start from: super-classes, and copies of a dense model.
+
+#include <string>
+
+#include "data/dataset.h"
+#include "moe/config.h"
+#include "moe/super_classes.h"
+#include "train/checkpoint.h"
+
+namespace vmoe {
+
+/// Super-classes, one an expert, from what the baseline confuses on the images that it held out, with at most
+/// 2 N / E classes in each. Throws what evaluation and clustering throw.
+Clustering divide_by_confusion(const LoadedModel& baseline, const Dataset& dataset, int experts,
+                               ClusterMethod method, int threads);
+
+/// Writes the mixture whose experts are copies of the dense model's MLPs (moe/upcycle.h).
+void save_upcycled(const LoadedModel& dense, const MoeConfig& mixture, uint64_t seed,
+                   const std::string& file);
+
+}  // namespace vmoe
