@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 
 #include "tests/cli/runs.h"
 #include "tests/support/temporary_folder.h"
@@ -74,6 +75,15 @@ TEST_CASE("a study trains every arm once and compares them with the dense one") 
   }
   CHECK(study["arms"][4]["experts_touched"] <= 2);
 
+  // Random super-classes are drawn for each seed.
+  std::set<Json> divisions;
+  for (const auto& entry : fs::directory_iterator(output)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("random-")) divisions.insert(Json::parse(bytes_of(entry.path()))["super_class"]);
+    if (name.starts_with("super-classes-"))
+      CHECK(Json::parse(bytes_of(entry.path()))["super_class"] == Json({0, 0, 1, 1}));
+  }
+  CHECK(divisions.size() == 2);
   REQUIRE(study["comparisons"].size() == 4);
   CHECK((study["comparisons"][0]["arm"] == "superclass" && study["comparisons"][0]["to"] == "random"));
   CHECK(study["report"] == output + "/report.html");
