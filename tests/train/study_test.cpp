@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 
@@ -11,6 +12,7 @@
 #include "train/study/arms.h"
 #include "train/study/recipe.h"
 #include "train/study/results.h"
+#include "train/study/starts.h"
 #include "train/study/table.h"
 
 using namespace vmoe;
@@ -116,6 +118,21 @@ TEST_CASE("end to end a router of one expert has raw gates, whatever the others 
   shared.balance_weight = 0.5;  // a flag for the routers that need one
   CHECK(model_of("image", shared, data).moe.balance_weight == 0.5);
   CHECK(model_of("superclass", shared, data).moe.balance_weight == 0);
+}
+
+TEST_CASE("no super-class of a study has more than twice its share of the classes") {
+  // Of eight classes five are confused with each other, the others with none.
+  std::vector<double> confusion(64, 0);
+  for (size_t i = 0; i < 8; ++i) {
+    for (size_t j = 0; j < 8; ++j) confusion[8 * i + j] = i == j ? 50 : i < 5 && j < 5 ? 10 : 0;
+  }
+  const std::vector<std::string> classes = data_of(8).classes;
+  const auto most = [](const Clustering& found) {
+    const std::vector<int> sizes = found.super_classes.sizes();
+    return *std::max_element(sizes.begin(), sizes.end());
+  };
+  CHECK(most(cluster_classes(confusion, classes, 4, ClusterMethod::spectral)) == 5);
+  CHECK(most(capped_clusters(confusion, classes, 4, ClusterMethod::spectral)) == 4);
 }
 
 TEST_CASE("the recipe's hash changes with every flag that changes results, and not with threads") {

@@ -6,17 +6,22 @@
 
 namespace vmoe {
 
+Clustering capped_clusters(const std::vector<double>& confusion, const std::vector<std::string>& classes,
+                           int experts, ClusterMethod method) {
+  const int count = static_cast<int>(classes.size());
+  SuperClasses division = cluster_classes(confusion, classes, experts, method).super_classes;
+  std::vector<int> without_images;
+  const std::vector<double> graph = confusion_graph(confusion, count, without_images);
+  return judged(cap_sizes(std::move(division), graph, 2 * count / experts), confusion);
+}
+
 Clustering divide_by_confusion(const LoadedModel& baseline, const Dataset& dataset, int experts,
                                ClusterMethod method, int threads) {
   const ModelDescription& model = baseline.description;
   const EvaluationImages images(dataset, Split::train, choose_images(dataset, model, "holdout").indices,
                                 model.preprocess);
   const Evaluation evaluation = evaluate(*baseline.model, images, threads, Confusion::hard);
-  const int classes = dataset.classes();
-  SuperClasses division = cluster_classes(evaluation.confusion, model.classes, experts, method).super_classes;
-  std::vector<int> without_images;
-  const std::vector<double> graph = confusion_graph(evaluation.confusion, classes, without_images);
-  return judged(cap_sizes(std::move(division), graph, 2 * classes / experts), evaluation.confusion);
+  return capped_clusters(evaluation.confusion, model.classes, experts, method);
 }
 
 void save_upcycled(const LoadedModel& dense, const MoeConfig& mixture, uint64_t seed,

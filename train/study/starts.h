@@ -2,6 +2,7 @@
 // What arms with experts start from: super-classes, and copies of a dense model.
 
 #include <string>
+#include <vector>
 
 #include "data/dataset.h"
 #include "moe/config.h"
@@ -10,8 +11,12 @@
 
 namespace vmoe {
 
-/// Super-classes, one an expert, from what the baseline confuses on the images that it held out, with at most
-/// 2 N / E classes in each. Throws what evaluation and clustering throw.
+/// Super-classes, one an expert, by what the confusion matrix [N, N] says, with at most 2 N / E classes in
+/// each: an expert of more would have most of the images.
+Clustering capped_clusters(const std::vector<double>& confusion, const std::vector<std::string>& classes,
+                           int experts, ClusterMethod method);
+/// The same from what the baseline confuses on the images that it held out. Throws what evaluation and
+/// clustering throw.
 Clustering divide_by_confusion(const LoadedModel& baseline, const Dataset& dataset, int experts,
                                ClusterMethod method, int threads);
 
