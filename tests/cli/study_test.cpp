@@ -84,6 +84,8 @@ TEST_CASE("a study trains every arm once and compares them with the dense one") 
       CHECK(Json::parse(bytes_of(entry.path()))["super_class"] == Json({0, 0, 1, 1}));
   }
   CHECK(divisions.size() == 2);
+  CHECK(bytes_of(output + "/runs/dense-1/last.safetensors") !=
+        bytes_of(output + "/runs/dense-2/last.safetensors"));
   REQUIRE(study["comparisons"].size() == 4);
   CHECK((study["comparisons"][0]["arm"] == "superclass" && study["comparisons"][0]["to"] == "random"));
   CHECK(study["report"] == output + "/report.html");
