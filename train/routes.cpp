@@ -8,16 +8,6 @@ namespace vmoe {
 
 namespace {
 
-void require_image_router(const Model& model) {
-  const MoeConfig& moe = model.config().moe;
-  if (moe.is_dense()) throw UsageError("the model is dense: it has no experts that images could go to");
-  if (moe.routes_tokens()) {
-    throw UsageError(
-        "the model's router " + moe.router +
-        " does not decide about whole images; routes are those of a router that does, such as image");
-  }
-}
-
 // Appends the choices of a chunk's images.
 void add_choices(Routes& routes, const Tape& tape, const Routing& routing) {
   const size_t before = routes.choices.size();
@@ -30,30 +20,44 @@ void add_choices(Routes& routes, const Tape& tape, const Routing& routing) {
                      [](const Routes::Choice& x, const Routes::Choice& y) { return x.gate > y.gate; });
     routes.choices.insert(routes.choices.end(), choices.begin(), choices.end());
   }
-  if (routes.choices.size() - before != static_cast<size_t>(routing.units) * routes.per_image)
+  if (routes.choices.size() - before != static_cast<size_t>(routing.units) * routes.per_unit)
     throw Error(ExitCode::internal,
                 "a router chose another number of experts than the model has for an image");
+}
+
+// Counts the assignments of a decision about `units` units an image.
+void count_units(Routes& routes, size_t block, const Routing& routing, const int* labels, int units) {
+  int64_t* counts = routes.counts.data() + block * routes.experts * routes.classes;
+  for (int64_t a = 0; a < routing.unit.count(); ++a)
+    ++counts[routing.expert[a] * routes.classes + labels[routing.unit[a] / units]];
 }
 
 }  // namespace
 
 Routes find_routes(const Model& model, Inference& inference, const EvaluationImages& images) {
-  require_image_router(model);
-  if (images.size() == 0) throw InputError("there is no image to follow");
-  const VitConfig& vit = model.config().vit;
   const MoeConfig& moe = model.config().moe;
+  if (moe.is_dense()) throw UsageError("the model is dense: it has no experts that images could go to");
+  if (images.size() == 0) throw InputError("there is no image to follow");
   Routes routes;
+  routes.unit = moe.routes_tokens() ? Unit::token : Unit::image;
   routes.experts = moe.experts;
-  routes.classes = vit.classes;
-  routes.per_image = moe.top_k;
+  routes.classes = model.config().vit.classes;
+  routes.per_unit = moe.top_k;
+  routes.blocks = model.config().moe_blocks();
+  if (routes.unit == Unit::image) routes.blocks.resize(1);
+  routes.counts.resize(routes.blocks.size() * moe.experts * routes.classes);
   routes.statistics = RoutingStatistics(moe.experts);
 
   int64_t hits = 0;
   inference.visit(
       images, [&](InferenceWorker& worker, const Model::Output& output, const int* labels, int count) {
         routes.labels.insert(routes.labels.end(), labels, labels + count);
-        routes.statistics.add(worker.tape, *output.routing);
-        add_choices(routes, worker.tape, *output.routing);
+        for (size_t block = 0; block < output.routings.size(); ++block) {
+          const Routing& routing = *output.routings[block];
+          routes.statistics.add(worker.tape, routing);
+          count_units(routes, block, routing, labels, routing.units / count);
+        }
+        if (routes.unit == Unit::image) add_choices(routes, worker.tape, *output.routing);
         if (moe.super_classes.empty()) return;
         const Tensor logits = worker.tape.value(output.routing->logits);
         for (int i = 0; i < count; ++i) {
@@ -65,27 +69,24 @@ Routes find_routes(const Model& model, Inference& inference, const EvaluationIma
   return routes;
 }
 
-std::vector<ExpertRoutes> by_expert(const Routes& routes, const std::vector<int>& super_classes) {
-  const auto classes = static_cast<size_t>(routes.classes), k = static_cast<size_t>(routes.per_image);
-  std::vector<int64_t> count(classes * static_cast<size_t>(routes.experts));
-  for (size_t i = 0; i < routes.choices.size(); ++i)
-    ++count[static_cast<size_t>(routes.choices[i].expert) * classes +
-            static_cast<size_t>(routes.labels[i / k])];
+std::vector<ExpertRoutes> by_expert(const Routes& routes, size_t block,
+                                    const std::vector<int>& super_classes) {
+  const auto classes = static_cast<size_t>(routes.classes);
   std::vector<ExpertRoutes> result(static_cast<size_t>(routes.experts));
   for (size_t e = 0; e < result.size(); ++e) {
+    const int64_t* count = routes.counts.data() + (block * result.size() + e) * classes;
     ExpertRoutes& expert = result[e];
     int64_t own = 0;
     for (size_t n = 0; n < classes; ++n) {
-      const int64_t images = count[e * classes + n];
-      if (images > 0) expert.classes.push_back({static_cast<int>(n), images});
-      expert.images += images;
-      if (!super_classes.empty() && super_classes[n] == static_cast<int>(e)) own += images;
+      if (count[n] > 0) expert.classes.push_back({static_cast<int>(n), count[n]});
+      expert.units += count[n];
+      if (!super_classes.empty() && super_classes[n] == static_cast<int>(e)) own += count[n];
     }
     std::stable_sort(expert.classes.begin(), expert.classes.end(),
-                     [](const auto& a, const auto& b) { return a.images > b.images; });
-    if (expert.images == 0) continue;
-    if (super_classes.empty()) own = expert.classes[0].images;
-    expert.purity = static_cast<double>(own) / static_cast<double>(expert.images);
+                     [](const auto& a, const auto& b) { return a.units > b.units; });
+    if (expert.units == 0) continue;
+    if (super_classes.empty()) own = expert.classes[0].units;
+    expert.purity = static_cast<double>(own) / static_cast<double>(expert.units);
   }
   return result;
 }

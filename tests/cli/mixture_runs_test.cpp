@@ -133,6 +133,19 @@ TEST_CASE("a model that routes tokens goes from training to prediction") {
   int64_t load = 0;
   for (const Json& tokens : eval["expert_load"]) load += tokens.get<int64_t>();
   CHECK(load == 16 * 4 * 2);  // images, tokens, choices; one block
+  const Json routes = json_of({"routes", run, kTinyData});
+  CHECK(routes["unit"] == "token");
+  REQUIRE(routes["blocks"].size() == 1);
+  load = 0;
+  for (const Json& expert : routes["blocks"][0]["experts"]) load += expert["units"].get<int64_t>();
+  CHECK(load == 16 * 4 * 2);
+  const std::string text = succeed({"routes", run, kTinyData}).out;
+  CHECK(text.find("16 images (test), every token to 2 of 3 experts in each block with experts\n") == 0);
+  CHECK(text.find("\nblock 1\n  expert 0: ") != std::string::npos);
+  const Outcome csv = vmoe::testing::vmoe({"routes", run, kTinyData, "--csv", (folder / "a.csv").string()});
+  CHECK(csv.code == 2);
+  CHECK(csv.err.find("--csv: a row is an image") != std::string::npos);
+  CHECK(!fs::exists(folder / "a.csv"));
   succeed({"data", kTinyData, "--export", pictures, "--count", "2"});
   const Json predicted = json_of({"predict", run, pictures});
   for (const Json& p : predicted["predictions"]) {

@@ -63,14 +63,18 @@ TEST_CASE("routes says who goes where, as JSON, as text and image by image") {
   Json eval = Json::parse(succeed({"eval", run, kTinyData, "--json"}).out);
   CHECK(routes["schema"] == 1);
   CHECK(routes["n"] == 16);
-  CHECK(routes["experts_per_image"] == 2);
+  CHECK(routes["unit"] == "image");
+  CHECK(routes["experts_per_unit"] == 2);
   CHECK(routes["router_accuracy"] == eval["router_accuracy"]);
   CHECK(routes["routing"] == eval["routing"]);
   CHECK(eval["routing"]["images"] == eval["expert_load"]);
-  REQUIRE(routes["experts"].size() == 2);
+  REQUIRE(routes["blocks"].size() == 1);
+  CHECK(routes["blocks"][0]["block"] == 1);
+  const Json experts = routes["blocks"][0]["experts"];
+  REQUIRE(experts.size() == 2);
   int64_t images = 0;
-  for (const Json& expert : routes["experts"]) {
-    images += expert["images"].get<int64_t>();
+  for (const Json& expert : experts) {
+    images += expert["units"].get<int64_t>();
     CHECK(expert["name"].get<std::string>() != "");
     double shares = 0;
     for (const Json& c : expert["classes"]) shares += c["share"].get<double>();

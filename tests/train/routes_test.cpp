@@ -32,21 +32,23 @@ TEST_CASE("images, classes and purity of each expert, worked by hand") {
   Routes routes;
   routes.experts = 3;
   routes.classes = 4;
-  routes.per_image = 1;
+  routes.blocks = {0};
+  routes.counts.resize(3 * 4);
   routes.labels = {0, 1, 1, 2, 3, 3, 3};
-  for (const int e : {0, 0, 0, 0, 1, 1, 0}) routes.choices.push_back({e, 1});
-  const auto by_class = by_expert(routes, {});
+  const int chosen[] = {0, 0, 0, 0, 1, 1, 0};
+  for (size_t i = 0; i < 7; ++i) ++routes.counts[4 * chosen[i] + routes.labels[i]];
+  const auto by_class = by_expert(routes, 0, {});
   REQUIRE(by_class.size() == 3);
-  CHECK(by_class[0].images == 5);
+  CHECK(by_class[0].units == 5);
   REQUIRE(by_class[0].classes.size() == 4);
   CHECK(by_class[0].classes[0].label == 1);
-  CHECK(by_class[0].classes[0].images == 2);
+  CHECK(by_class[0].classes[0].units == 2);
   CHECK(by_class[0].classes[1].label == 0);  // a tie with 2 and 3
   CHECK(by_class[0].purity == 2.0 / 5);
   CHECK(by_class[1].purity == 1);
-  CHECK(by_class[2].images == 0);
+  CHECK(by_class[2].units == 0);
   CHECK(by_class[2].purity == 0);
-  const auto by_super_class = by_expert(routes, {0, 0, 1, 1});
+  const auto by_super_class = by_expert(routes, 0, {0, 0, 1, 1});
   CHECK(by_super_class[0].purity == 3.0 / 5);
   CHECK(by_super_class[1].purity == 1);
 }
@@ -70,11 +72,11 @@ TEST_CASE(
     CHECK(first.expert != second.expert);
   }
   int64_t sum = 0;
-  const auto experts = by_expert(routes, {});
+  const auto experts = by_expert(routes, 0, {});
   const Evaluation evaluation = evaluate(model, images, 1);
   for (int e = 0; e < 5; ++e) {
-    sum += experts[static_cast<size_t>(e)].images;
-    CHECK(experts[static_cast<size_t>(e)].images == evaluation.routing.units_of(e));
+    sum += experts[static_cast<size_t>(e)].units;
+    CHECK(experts[static_cast<size_t>(e)].units == evaluation.routing.units_of(e));
   }
   CHECK(sum == 480);
   CHECK(routes.statistics == evaluation.routing);
@@ -83,11 +85,40 @@ TEST_CASE(
     const Routes again = find_routes(model, many, images);
     CHECK(again.statistics == routes.statistics);
     CHECK(again.labels == routes.labels);
+    CHECK(again.counts == routes.counts);
     for (size_t i = 0; i < 480; ++i) {
       CHECK(again.choices[i].expert == routes.choices[i].expert);
       CHECK(again.choices[i].gate == routes.choices[i].gate);
     }
   }
+}
+
+TEST_CASE("tokens are counted in every block with experts, by the class of their image") {
+  const auto data = open_dataset("synthetic:families=3,details=2,train=1,test=4,size=8");
+  ModelConfig config = mixture(data->classes(), 3, 2);
+  config.moe.router = "token";
+  config.moe.moe_layers = parse_block_choice("0,1");
+  Model model(config);
+  model.initialise(1);
+  const Preprocess preprocess{.image_size = 8, .mean = {0.5, 0.5, 0.5}, .deviation = {1, 1, 1}};
+  Inference inference(model, 2);
+  const Routes routes = find_routes(model, inference, EvaluationImages(*data, Split::test, preprocess));
+  CHECK(routes.unit == Unit::token);
+  CHECK(routes.blocks == std::vector<int>{0, 1});
+  CHECK(routes.choices.empty());
+  const int64_t tokens = config.vit.tokens();
+  std::vector<int64_t> of_expert(3);
+  for (size_t block = 0; block < 2; ++block) {
+    std::vector<int64_t> of_class(6);
+    const auto experts = by_expert(routes, block, {});
+    for (size_t e = 0; e < 3; ++e) {
+      of_expert[e] += experts[e].units;
+      for (const auto& [label, units] : experts[e].classes) of_class[static_cast<size_t>(label)] += units;
+    }
+    // Four images of a class, all tokens of each, two experts a token.
+    for (const int64_t units : of_class) CHECK(units == 4 * tokens * 2);
+  }
+  for (int e = 0; e < 3; ++e) CHECK(of_expert[static_cast<size_t>(e)] == routes.statistics.units_of(e));
 }
 
 TEST_CASE("a dense model has no routes") {

@@ -35,10 +35,10 @@ std::string png_of(ImageView image, ImageScratch& scratch) {
 
 // Positions of an expert's images in the order in which a reader should see them.
 std::vector<size_t> best_examples(const Routes& routes, const ExpertRoutes& has, int expert, int wanted) {
-  const auto gate = [&](size_t i) { return routes.choices[i * routes.per_image].gate; };
+  const auto gate = [&](size_t i) { return routes.choices[i * routes.per_unit].gate; };
   std::vector<std::vector<size_t>> of_class(routes.classes);
   for (size_t i = 0; i < routes.labels.size(); ++i) {
-    if (routes.choices[i * routes.per_image].expert == expert) of_class[routes.labels[i]].push_back(i);
+    if (routes.choices[i * routes.per_unit].expert == expert) of_class[routes.labels[i]].push_back(i);
   }
   for (std::vector<size_t>& images : of_class) {
     std::stable_sort(images.begin(), images.end(), [&](size_t a, size_t b) { return gate(a) > gate(b); });
@@ -114,7 +114,7 @@ void add_routes(StudyReport& page, const LoadedModel& mixture, const Dataset& da
   const EvaluationImages images(dataset, Split::train, indices, model.preprocess);
   auto inference = Inference::taking_weights(*mixture.model, threads);
   const Routes routes = find_routes(*mixture.model, inference, images);
-  const std::vector<ExpertRoutes> experts = by_expert(routes, model.config.moe.super_classes);
+  const std::vector<ExpertRoutes> experts = by_expert(routes, 0, model.config.moe.super_classes);
 
   page.classes = dataset.info().classes;
   page.super_class = model.config.moe.super_classes;
@@ -127,7 +127,7 @@ void add_routes(StudyReport& page, const LoadedModel& mixture, const Dataset& da
   for (int e = 0; e < routes.experts; ++e) {
     for (const ExpertRoutes::Share& share : experts[e].classes) {
       page.heat[static_cast<size_t>(e) * routes.classes + share.label] =
-          static_cast<double>(share.images) / of_class[share.label];
+          static_cast<double>(share.units) / of_class[share.label];
     }
     for (const size_t i : best_examples(routes, experts[e], e, examples)) {
       scratch.reset();
