@@ -69,6 +69,9 @@ TEST_CASE("a report has every figure, and nothing that lies elsewhere") {
     CHECK(count(figure(page, "loss"), "class=\"curve\"") == report.arms.size());
     CHECK(count(figure(page, "loss"), "class=\"thin\"") == 3 * report.arms.size());
     CHECK(count(figure(page, "arms"), "<tr>") == 1 + report.arms.size());
+    // On a phone, without the table's head, each cell says what it is; the intervals' axis has numbers.
+    CHECK(count(figure(page, "arms"), "data-is=\"latency, ms\"") == report.arms.size());
+    CHECK(count(figure(page, "differences"), ">+2</text>") == 1);
     CHECK(count(figure(page, "differences"), "<tr>") == 1 + report.differences.size());
     CHECK(count(figure(page, "examples"), "<img") == 5 * 8);
     CHECK(count(figure(page, "heat"), "class=\"frame\"") == 5);
@@ -89,16 +92,38 @@ TEST_CASE("a report's figures are those it was given") {
   CHECK(has(arms, "51.00 ± 1.41 %"));  // the deviation is 0.02 / sqrt 2
   CHECK(has(arms, "60.00 %"));
   CHECK(has(arms, "1.23 M"));
-  CHECK(
-      has(page,
-          "<strong>mobile</strong> reaches <strong>60.00 %</strong> top-1 accuracy (1 seed), the most of 2"));
+  CHECK(has(page,
+            "The most accurate of 2 arms is <strong>mobile</strong>: <strong>60.00 %</strong> (1 seed, "));
+  CHECK(has(page,
+            "<strong>mobile</strong> is better than <strong>dense</strong>: <strong>+2.71</strong> points"));
   const std::string differences = figure(page, "differences");
   CHECK(has(differences, "+2.71"));
   CHECK(has(differences, "+1.62 to +3.79"));
   CHECK(has(differences, "−0.81 to +1.36"));
-  CHECK(count(differences, ">better<") == 3);
-  CHECK(count(differences, ">worse<") == 1);
-  CHECK(count(differences, ">not distinguishable<") == 1);
+  CHECK(count(differences, ">better than ") == 3);
+  CHECK(count(differences, ">worse than ") == 1);
+  CHECK(count(differences, ">not distinguishable from ") == 1);
+}
+
+TEST_CASE("a report's first sentences claim no more than its figures") {
+  StudyReport report = sample_report(4, 2);
+  report.arms.resize(3);
+  for (ReportArm& arm : report.arms) arm.top1 = {0.6};
+  report.differences[0].low = NAN;
+  std::string page = report_page(report);
+  CHECK(has(page,
+            "The most accurate of 3 arms are <strong>dense</strong>, <strong>mobile</strong> and "
+            "<strong>random super-classes</strong>, which are equal: <strong>60.00 %</strong>."));
+  CHECK(has(page,
+            "<strong>mobile</strong> has <strong>+2.71</strong> points of top-1 accuracy against "
+            "<strong>dense</strong>, without an interval."));
+  report.differences[0] = {"mobile", "dense", 0.2, -0.1, 0.5};
+  report.arms.resize(1);
+  page = report_page(report);
+  CHECK(has(page, "<strong>mobile</strong> is not distinguishable from <strong>dense</strong>"));
+  CHECK(has(page, "<strong>dense</strong> reaches <strong>60.00 %</strong> (1 seed, 24.1 MFLOPs an image)."));
+  report.arms[0].top1 = {NAN};
+  CHECK(has(report_page(report), "No arm has finished yet."));
 }
 
 TEST_CASE("names in a report are text, whatever is in them") {

@@ -98,12 +98,14 @@ double text_width(std::string_view text, double size) {
   for (const char c : text) {
     if (!begins_code_point(c)) continue;
     const auto byte = static_cast<unsigned char>(c);
-    const bool narrow = std::string_view(" .,:;'|!ijlft()[]I").find(c) != std::string_view::npos;
+    const auto one_of = [c](std::string_view letters) { return letters.find(c) != std::string_view::npos; };
     // Scripts with wide letters begin with bytes from 0xE3 on, after the general punctuation.
-    width += byte >= 0xE3                                                 ? 1.05
-             : narrow                                                     ? 0.36
-             : byte == 'm' || byte == 'w' || (byte >= 'A' && byte <= 'Z') ? 0.8
-                                                                          : 0.6;
+    width += byte >= 0xE3                 ? 1.05
+             : one_of(" .,:;'|!ijlI()[]") ? 0.4
+             : one_of("frt-")             ? 0.5
+             : one_of("mwMW")             ? 1.05
+             : c >= 'A' && c <= 'Z'       ? 0.8
+                                          : 0.7;
   }
   return width * size;
 }

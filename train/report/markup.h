@@ -22,8 +22,8 @@ std::string percentage(double share, int places);
 
 /// At most `count` code points of UTF-8 text; what was longer ends with an ellipsis.
 std::string shortened(std::string_view text, int count);
-/// About how wide `text` is in a sans-serif font of `size`, in the unit of `size`. Rather too wide than too
-/// narrow.
+/// About how wide `text` is in a bold sans-serif font of `size`, in the unit of `size`: as in DejaVu Sans,
+/// the widest of the usual ones.
 double text_width(std::string_view text, double size);
 
 /// Base64 (RFC 4648, with padding) of the bytes.

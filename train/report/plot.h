@@ -1,7 +1,7 @@
 #pragma once
-// What every plot needs: axes with round ticks, the frame, and labels beside points that don't cover each
-// other.
+// What every plot needs: axes with round ticks, and the frame that they are drawn on.
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -9,32 +9,35 @@
 
 namespace vmoe {
 
+/// A plot's size and the room between its axes: a small drawing with large letters, which still reads well at
+/// the width of a phone.
+constexpr double kPlotWidth = 420, kPlotHeight = 300;
+constexpr Box kPlotFrame = {46, 26, kPlotWidth - 46 - 12, kPlotHeight - 26 - 42};
+
+/// The extremes of those values that are finite.
+struct Range {
+  double low = INFINITY, high = -INFINITY;
+  void add(double value);
+  bool empty() const { return low > high; }
+};
+
 /// A linear axis: values low .. high lie on pixels from .. to.
 struct Axis {
   double low = 0, high = 1, from = 0, to = 1;
-  std::vector<double> ticks;  // 1, 2 or 5 times a power of ten apart
+  std::vector<double> ticks;  // 3 to 9; 1, 2 or 5 times a power of ten apart
   int places = 0;             // decimals that tell the ticks apart
 
   double at(double value) const { return from + (value - low) / (high - low) * (to - from); }
 };
 
-/// An axis that shows low .. high and a margin of 7 % on both sides, and at least `least_span` (> 0), so that
-/// differences without meaning don't look large. About `ticks` ticks. Values that are not finite count as 0.
-Axis make_axis(double low, double high, double from, double to, double least_span, int ticks = 5);
+/// An axis that shows the range and a margin of 7 % on both sides, and at least `least_span` (> 0), so that
+/// differences without meaning don't look large. An empty range is 0 .. 0.
+Axis make_axis(const Range& range, double from, double to, double least_span);
+/// The axes of a plot's frame: x runs right, y upwards.
+Axis x_axis(const Range& range, double least_span);
+Axis y_axis(const Range& range, double least_span);
 
-/// Grid lines, ticks' numbers, and the names of both axes. x's pixels run right, y's upwards (from > to).
+/// Grid lines, ticks' numbers, and the names of both axes with their units.
 void draw_axes(Svg& svg, const Axis& x, const Axis& y, const std::string& x_name, const std::string& y_name);
-
-/// What a label stands beside.
-struct LabelledPoint {
-  Point at;
-  double width = 0;  // of the label
-};
-
-/// Boxes for the labels, [points], each of its width and of `height`, inside `frame` (where it fits at all):
-/// as near to its point as it can be without covering another label (a dozen labels find room in any plot),
-/// and, next, without covering points or `obstacles`, or lines that lead to labels.
-std::vector<Box> place_labels(const std::vector<LabelledPoint>& points, double height, const Box& frame,
-                              const std::vector<Box>& obstacles = {});
 
 }  // namespace vmoe

@@ -1,5 +1,7 @@
 #include "train/report/report.h"
 
+#include <algorithm>
+
 #include "tensor/error.h"
 #include "train/atomic_file.h"
 #include "train/report/markup.h"
@@ -48,60 +50,69 @@ std::string pair(const std::string& first, const std::string& second) {
   return "<div class=\"pair\">\n" + first + second + "</div>\n";
 }
 
+bool several_seeds(const StudyReport& report) {
+  return std::any_of(report.arms.begin(), report.arms.end(),
+                     [](const ReportArm& arm) { return arm.top1.size() > 1; });
+}
+
 std::string results(const StudyReport& report) {
   const std::string bars =
-      "Mean over seeds; bars are one standard deviation, ticks at their left single seeds.";
+      several_seeds(report) ? "Mean over seeds; bars are one standard deviation, ticks on their left single "
+                              "seeds. "
+                            : "One seed an arm. ";
   return "<h2>Accuracy and cost</h2>\n" +
          pair(figure("accuracy-flops", "Accuracy against FLOPs", accuracy_by_flops(report),
-                     bars + " FLOPs count one image's products, two per multiply-add.",
+                     bars + "FLOPs count one image's products, two per multiply-add.",
                      "No arm has both an accuracy and a count of FLOPs."),
               figure("accuracy-latency", "Accuracy against latency", accuracy_by_latency(report),
-                     bars + " Latency is the median; the dotted line reaches to the 95th percentile.",
+                     bars + "Latency at batch 1: the median; the dotted line reaches to the 95th percentile.",
                      "No arm has both an accuracy and a latency.")) +
-         "<h2>Arms</h2>\n" +
-         figure("arms", "", arm_table(report), "± is one standard deviation over seeds.",
-                "The study has no arms.") +
          "<h2>Differences</h2>\n" +
-         figure("differences", "", difference_table(report),
-                "Points of top-1 accuracy; 95 % intervals by paired bootstrap. An interval that has zero "
-                "inside says: "
-                "not distinguishable.",
-                "There are no two arms to compare.");
+         figure(
+             "differences", "", difference_table(report),
+             "Differences in top-1 accuracy, in points, with 95 % intervals by paired bootstrap; an interval "
+             "with zero inside is not distinguishable from none.",
+             "There are no two arms to compare.") +
+         "<h2>Arms</h2>\n" +
+         figure("arms", "", arm_table(report),
+                several_seeds(report)
+                    ? "Each arm's accuracy and cost; ± is one standard deviation over seeds."
+                    : "Each arm's accuracy and cost.",
+                "The study has no arms.");
 }
 
 std::string training(const StudyReport& report) {
   const std::string loss = loss_curves(report), holdout = holdout_curves(report);
-  const std::string means = "The thick curve is the mean over seeds, thin ones are single seeds.";
+  const std::string means =
+      several_seeds(report) ? "The thick curve is the mean over seeds, thin ones are single seeds. " : "";
   return "<h2>Training</h2>\n" + (loss.empty() && holdout.empty() ? "" : legend(report)) +
-         pair(figure("loss", "Loss on the training set", loss, means, "No losses were recorded."),
+         pair(figure("loss", "Loss on the training set", loss, means + "Mean over the epoch's images.",
+                     "No losses were recorded."),
               figure(
                   "holdout", "Accuracy on the hold-out", holdout,
                   means +
-                      " The hold-out is a part of the training set; the test split is read once, at the end.",
+                      "The hold-out is a part of the training set; the test split is read once, at the end.",
                   "No accuracies on a hold-out were recorded."));
 }
 
 std::string routing(const StudyReport& report) {
   const bool divided = !report.super_class.empty();
   const std::string order =
-      divided
-          ? "Classes are in the order of their super-classes; each orange square is one expert's classes. "
-          : "";
+      divided ? "Classes are in the order of their super-classes; each orange square holds one expert's. "
+              : "";
   const std::string matrix = confusion_matrix(report), largest = largest_confusions(report);
   return "<h2>What the baseline confuses</h2>\n" +
-         pair(figure(
-                  "confusion", "Confusion matrix", matrix,
-                  order +
-                      "Row: true class; column: prediction; darker: more of the row's images (by the square "
-                      "root of the share).",
-                  "There is no confusion matrix of a baseline."),
+         pair(figure("confusion", "Confusion matrix", matrix,
+                     order + "The stronger the colour, the larger the share of the row's images (by its "
+                             "square root).",
+                     "There is no confusion matrix of a baseline."),
               largest.empty()
                   ? ""
                   : "<div class=\"card\">\n<h3>Largest confusions</h3>\n" + largest + "</div>\n") +
          "<h2>Which expert takes which class</h2>\n" +
          figure("heat", "", heat_map(report),
                 "Share of each class's images (row) that an expert (column) takes" +
-                    std::string(divided ? "; the orange frame is the expert of the class." : "."),
+                    std::string(divided ? "; the orange frame is the classes' own expert." : "."),
                 "No images were routed: the study has no experts that take whole images.") +
          "<h2>Example images by expert</h2>\n" +
          figure("examples", "", example_images(report), "Under each image, its true class.",

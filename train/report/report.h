@@ -58,7 +58,8 @@ struct StudyReport {
   std::string recipe;   // what all arms have in common; may have several lines
   std::string version;  // of the program
   std::vector<ReportArm> arms;
-  std::vector<ReportDifference> differences;
+  std::vector<ReportDifference>
+      differences;                   // the first answers the study's question: the page begins with it
   std::vector<std::string> classes;  // [N] names; user input, as all text here
   std::vector<int> super_class;      // [N] expert of each class, 0 .. E-1; empty without super-classes
   std::vector<double>

@@ -1,6 +1,7 @@
-// What the report says in words and numbers: the headline, the arms, their differences.
+// The arms in numbers, and their differences.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "train/report/markup.h"
@@ -10,137 +11,109 @@
 namespace vmoe {
 namespace {
 
-std::string cell(const std::string& text) {
-  return "<td>" + text + "</td>";
-}
+/// A number above a smaller one. On a phone, where the table's head has no room, each cell says what it is.
+struct Column {
+  const char *name, *second;
+};
+constexpr std::array<Column, 6> kColumns = {{{"top-1, test", ""},
+                                             {"parameters", "active"},
+                                             {"FLOPs", "routed"},
+                                             {"latency, ms", "95th percentile"},
+                                             {"experts", "an image"},
+                                             {"weights read", "an image"}}};
 
-/// "61.34 ± 0.42 %"
-std::string top1_text(const ReportArm& arm) {
-  const Spread top1 = spread_of(arm.top1);
-  if (top1.count == 0) return "not finished";
-  const std::string spread = top1.count > 1 ? " ± " + decimal(100 * top1.deviation, 2) : "";
-  return decimal(100 * top1.mean, 2) + spread + " %";
-}
-
-std::string seeds_text(const ReportArm& arm) {
-  const int count = spread_of(arm.top1).count;
-  return count == 0 ? "" : count == 1 ? "1 seed" : std::to_string(count) + " seeds";
-}
-
-std::string interval(const ReportDifference& d) {
-  return signed_decimal(d.low, 2) + " to " + signed_decimal(d.high, 2);
-}
-
-const char* verdict(const ReportDifference& d) {
-  if (!std::isfinite(d.low) || !std::isfinite(d.high)) return "no interval";
-  return d.low > 0 ? "better" : d.high < 0 ? "worse" : "not distinguishable";
+std::array<std::string, 12> numbers_of(const ReportArm& arm) {
+  const std::string bytes = with_thousands(arm.bytes_touched) + (std::isfinite(arm.bytes_touched) ? "B" : "");
+  return {"<strong>" + top1_text(arm) + "</strong>",
+          seeds_text(arm),
+          with_thousands(arm.params),
+          with_thousands(arm.active_params),
+          with_thousands(arm.flops),
+          percentage(arm.routed_share, 1),
+          decimal(arm.p50_ms, 2),
+          decimal(arm.p95_ms, 2),
+          decimal(arm.experts_touched, 2),
+          "",
+          bytes,
+          ""};
 }
 
 int arm_number(const StudyReport& report, const std::string& name) {
   for (size_t i = 0; i < report.arms.size(); ++i)
     if (report.arms[i].name == name) return static_cast<int>(i);
-  return -1;
+  return 0;
 }
 
-/// The interval as a bar, on an axis that all rows share.
-std::string interval_bar(const StudyReport& report, const ReportDifference& d, double low, double high) {
-  const double width = 220, height = 26;
-  const Axis axis = make_axis(low, high, 6, width - 6, 1);
-  Svg svg(width, height, d.arm + " against " + d.to + ": " + signed_decimal(d.mean, 2) + " points", "bars");
-  svg.line({axis.at(0), 0}, {axis.at(0), height}, "zero");
+constexpr double kBarWidth = 420, kBarHeight = 40;
+
+/// The axis that the intervals of all rows share; zero is in the picture.
+Axis bar_axis(const StudyReport& report) {
+  Range range{-0.5, 0.5};
+  for (const ReportDifference& d : report.differences)
+    for (const double value : {d.mean, d.low, d.high}) range.add(value);
+  return make_axis(range, 0, kBarWidth, 1);
+}
+
+std::string bar_head(const Axis& axis) {
+  Svg svg(kBarWidth, kBarHeight, "points of top-1 accuracy", "bars");
+  if (axis.at(0) > 60) svg.text({axis.at(0) - 8, 12}, "← worse", "", Anchor::end);
+  if (axis.at(0) < kBarWidth - 60) svg.text({axis.at(0) + 8, 12}, "better →", "");
+  for (const double tick : axis.ticks) {
+    svg.text({axis.at(tick), kBarHeight - 8}, signed_decimal(tick, axis.places), "", Anchor::middle);
+    svg.line({axis.at(tick), kBarHeight - 4}, {axis.at(tick), kBarHeight}, "axis");
+  }
+  return svg.element();
+}
+
+std::string interval_bar(const StudyReport& report, const ReportDifference& d, const Axis& axis) {
+  Svg svg(kBarWidth, kBarHeight, d.arm + " against " + d.to + ": " + signed_decimal(d.mean, 2) + " points",
+          "bars");
+  for (const double tick : axis.ticks)
+    svg.line({axis.at(tick), 0}, {axis.at(tick), kBarHeight}, std::abs(tick) < 1e-9 ? "zero" : "grid");
   const int arm = arm_number(report, d.arm);
-  svg.begin("arm " + series_class(std::max(arm, 0)), interval(d));
-  const double y = height / 2;
-  if (std::isfinite(d.low) && std::isfinite(d.high)) {
+  svg.begin("arm " + series_class(arm), interval_text(d));
+  const double y = kBarHeight / 2;
+  if (has_interval(d)) {
     svg.line({axis.at(d.low), y}, {axis.at(d.high), y}, "bar");
     for (const double end : {d.low, d.high}) svg.line({axis.at(end), y - 4}, {axis.at(end), y + 4}, "bar");
   }
-  if (std::isfinite(d.mean)) svg.marker({axis.at(d.mean), y}, std::max(arm, 0), 4.5);
+  if (std::isfinite(d.mean)) svg.marker({axis.at(d.mean), y}, arm);
   svg.end();
   return svg.element();
 }
 
 }  // namespace
 
-std::string mark(int arm) {
-  Svg svg(14, 14, "", "key");
-  svg.begin("arm " + series_class(arm));
-  svg.marker({7, 7}, arm, 5);
-  svg.end();
-  return svg.element();
-}
-
-std::string headline(const StudyReport& report) {
-  const ReportArm* best = nullptr;
-  size_t finished = 0;
-  for (const ReportArm& arm : report.arms) {
-    const Spread top1 = spread_of(arm.top1);
-    if (top1.count == 0) continue;
-    ++finished;
-    if (best == nullptr || top1.mean > spread_of(best->top1).mean) best = &arm;
-  }
-  if (best == nullptr) return "<p class=\"lead\">No arm has finished yet.</p>\n";
-  std::string text = "<p class=\"lead\"><strong>" + escaped(best->name) + "</strong> reaches <strong>" +
-                     top1_text(*best) + "</strong> top-1 accuracy (" + seeds_text(*best) + ")";
-  if (finished > 1) text += ", the most of " + std::to_string(finished) + " arms";
-  text += ".";
-  for (const ReportDifference& d : report.differences) {
-    if (d.arm != best->name) continue;
-    text += " Against <strong>" + escaped(d.to) + "</strong> that is " + signed_decimal(d.mean, 2) +
-            " points (95 % interval " + interval(d) + "): " + verdict(d) + ".";
-    break;
-  }
-  return text + "</p>\n";
-}
-
-std::string legend(const StudyReport& report) {
-  std::string text;
-  for (size_t i = 0; i < report.arms.size(); ++i)
-    text += "<span>" + mark(static_cast<int>(i)) + escaped(report.arms[i].name) + "</span>\n";
-  return text.empty() ? "" : "<p class=\"legend\">\n" + text + "</p>\n";
-}
-
 std::string arm_table(const StudyReport& report) {
   if (report.arms.empty()) return "";
-  std::string text =
-      "<div class=\"wide\"><table class=\"arms\">\n<thead><tr><th>arm</th><th>top-1, test</th>"
-      "<th>parameters<small>active</small></th><th>FLOPs<small>routed</small></th>"
-      "<th>latency, ms<small>95th percentile</small></th><th>experts<small>an image</small></th>"
-      "<th>weights read<small>an image</small></th></tr></thead>\n<tbody>\n";
+  std::string text = "<table class=\"arms\">\n<thead><tr><th>arm</th>";
+  for (const Column& column : kColumns)
+    text += std::string("<th>") + column.name + "<small>" + column.second + "</small></th>";
+  text += "</tr></thead>\n<tbody>\n";
   for (size_t i = 0; i < report.arms.size(); ++i) {
     const ReportArm& arm = report.arms[i];
-    const auto two = [](const std::string& first, const std::string& second) {
-      return cell(first + "<small>" + second + "</small>");
-    };
     text += "<tr><th>" + mark(static_cast<int>(i)) + escaped(arm.name) + "<small>" + escaped(arm.meaning) +
-            "</small></th>" + two("<strong>" + top1_text(arm) + "</strong>", seeds_text(arm)) +
-            two(with_thousands(arm.params), with_thousands(arm.active_params)) +
-            two(with_thousands(arm.flops), percentage(arm.routed_share, 1)) +
-            two(decimal(arm.p50_ms, 2), decimal(arm.p95_ms, 2)) + cell(decimal(arm.experts_touched, 2)) +
-            cell(with_thousands(arm.bytes_touched) + (std::isfinite(arm.bytes_touched) ? "B" : "")) +
-            "</tr>\n";
+            "</small></th>";
+    const auto numbers = numbers_of(arm);
+    for (size_t c = 0; c < kColumns.size(); ++c)
+      text += std::string("<td data-is=\"") + kColumns[c].name + "\">" + numbers[2 * c] +
+              "<small data-is=\"" + kColumns[c].second + "\">" + numbers[2 * c + 1] + "</small></td>";
+    text += "</tr>\n";
   }
-  return text + "</tbody></table></div>\n";
+  return text + "</tbody></table>\n";
 }
 
 std::string difference_table(const StudyReport& report) {
   if (report.differences.empty()) return "";
-  double low = 0, high = 0;  // zero is always in the picture
-  for (const ReportDifference& d : report.differences) {
-    for (const double value : {d.mean, d.low, d.high}) {
-      if (!std::isfinite(value)) continue;
-      low = std::min(low, value);
-      high = std::max(high, value);
-    }
-  }
+  const Axis axis = bar_axis(report);
   std::string text =
       "<table class=\"differences\">\n<thead><tr><th>arm</th><th>points<small>95 % interval</small></th>"
-      "<th class=\"middle\">worse ← 0 → better</th></tr></thead>\n<tbody>\n";
+      "<th class=\"bar-cell\">" +
+      bar_head(axis) + "</th></tr></thead>\n<tbody>\n";
   for (const ReportDifference& d : report.differences) {
-    text += "<tr><th>" + escaped(d.arm) + "<small>against " + escaped(d.to) + "</small></th><td><strong>" +
-            signed_decimal(d.mean, 2) + "</strong><small>" + interval(d) +
-            "</small></td><td class=\"middle\">" + interval_bar(report, d, low, high) + "<small>" +
-            verdict(d) + "</small></td></tr>\n";
+    text += "<tr><th>" + escaped(d.arm) + "<small>" + verdict_text(d) + " " + escaped(d.to) +
+            "</small></th><td><strong>" + signed_decimal(d.mean, 2) + "</strong><small>" + interval_text(d) +
+            "</small></td><td class=\"bar-cell\">" + interval_bar(report, d, axis) + "</td></tr>\n";
   }
   return text + "</tbody></table>\n";
 }
