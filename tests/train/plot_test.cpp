@@ -61,14 +61,14 @@ TEST_CASE("an axis shows its values between round ticks") {
     CHECK(std::abs(axis.at(axis.low) - 40) <= 1e-9);
     CHECK(std::abs(axis.at(axis.high) - 400) <= 1e-9);
   }
-  Range nothing;
+  Extremes nothing;
   for (const double value : {double{NAN}, double{INFINITY}, -double{INFINITY}}) nothing.add(value);
   REQUIRE(nothing.empty());
   CHECK(make_axis(nothing, 0, 1, 1).ticks.size() >= 3);
 }
 
 TEST_CASE("labels of crowded points don't cover each other, and stay in the frame") {
-  const Box frame = {46, 26, 362, 232};
+  const Rectangle frame = {46, 26, 362, 232};
   const double height = 15.5;
   // Points in a heap, on a column (equal FLOPs) and in a row, in the middle and in corners.
   for (const Point centre : {Point{220, 140}, {50, 30}, {400, 250}, {46, 258}}) {
@@ -78,7 +78,7 @@ TEST_CASE("labels of crowded points don't cover each other, and stay in the fram
         Point at = {centre.x + (i - 6) * apart.x, centre.y + (i - 6) * apart.y};
         points.push_back({at, 40.0 + 10 * (i % 9)});
       }
-      const std::vector<Box> boxes = place_labels(points, height, frame);
+      const std::vector<Rectangle> boxes = place_labels(points, height, frame);
       REQUIRE(boxes.size() == points.size());
       CAPTURE(centre.x);
       CAPTURE(apart.y);

@@ -55,7 +55,8 @@ std::string drawn_matrix(const StudyReport& report, const std::vector<std::vecto
       if (share < 0.001) continue;
       const std::string& said = report.classes[static_cast<size_t>(order[j])];
       svg.begin("", "true " + name + ", predicted " + said + ": " + percentage(share, 1));
-      const Box box = {left + static_cast<double>(j) * cell, top + static_cast<double>(i) * cell, cell, cell};
+      const Rectangle box = {left + static_cast<double>(j) * cell, top + static_cast<double>(i) * cell, cell,
+                             cell};
       svg.rect(box, "heat", shade_of(share));
       if (cell >= 26)
         svg.text({box.left + cell / 2, box.top + cell / 2 + 4}, decimal(100 * share, 0),

@@ -45,7 +45,7 @@ Point at(const Mark& mark, const Axis& x, const Axis& y) {
 }
 
 /// Bars, and the line that leads to a label which is not near.
-void draw_spread(Svg& svg, const Axis& x, const Axis& y, const Mark& mark, const Box& label) {
+void draw_spread(Svg& svg, const Axis& x, const Axis& y, const Mark& mark, const Rectangle& label) {
   constexpr double kCap = 4;
   const Point from = at(mark, x, y);
   svg.begin("arm " + series_class(mark.arm), mark.tooltip);
@@ -63,7 +63,7 @@ void draw_spread(Svg& svg, const Axis& x, const Axis& y, const Mark& mark, const
   svg.end();
 }
 
-void draw_marker(Svg& svg, const Mark& mark, Point at, const Box& label) {
+void draw_marker(Svg& svg, const Mark& mark, Point at, const Rectangle& label) {
   svg.begin("arm " + series_class(mark.arm), mark.tooltip);
   svg.marker(at, mark.arm);
   // The end that is near the point is exact, whatever font the reader has.
@@ -75,7 +75,7 @@ void draw_marker(Svg& svg, const Mark& mark, Point at, const Box& label) {
 
 std::string draw_accuracy(const std::vector<Mark>& marks, const std::string& x_name) {
   if (marks.empty()) return "";
-  Range xs, ys;
+  Extremes xs, ys;
   for (const Mark& mark : marks) {
     xs.add(mark.x);
     xs.add(mark.x_high);
@@ -86,7 +86,7 @@ std::string draw_accuracy(const std::vector<Mark>& marks, const std::string& x_n
   // Costs that differ by a few percent are equal to the eye, and so are tenths of a point.
   const Axis x = x_axis(xs, std::max(0.3 * xs.high, 1e-9)), y = y_axis(ys, 2);
   std::vector<LabelledPoint> points;
-  std::vector<Box> obstacles;
+  std::vector<Rectangle> obstacles;
   for (const Mark& mark : marks) {
     const Point from = at(mark, x, y);
     points.push_back({from, text_width(shortened(mark.name, kLabelLetters), kFont) + 4});
@@ -94,7 +94,7 @@ std::string draw_accuracy(const std::vector<Mark>& marks, const std::string& x_n
     obstacles.push_back({from.x - 9, above - 1, 13, y.at(mark.top1.mean - half) - above + 2});
     obstacles.push_back({from.x, from.y - 1, x.at(mark.x_high) - from.x, 2});
   }
-  const std::vector<Box> labels = place_labels(points, kFont + 3, kPlotFrame, obstacles);
+  const std::vector<Rectangle> labels = place_labels(points, kFont + 3, kPlotFrame, obstacles);
   Svg svg(kPlotWidth, kPlotHeight, "Top-1 accuracy in percent against " + x_name);
   draw_axes(svg, x, y, x_name, "top-1 accuracy, %");
   // No bar covers a marker or a name.

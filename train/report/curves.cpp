@@ -67,7 +67,7 @@ void draw_arm(Svg& svg, const ReportArm& arm, int number, Values values, const A
 
 std::string draw_curves(const StudyReport& report, Values values, double scale, const std::string& y_name,
                         double least_span) {
-  Range xs, ys;
+  Extremes xs, ys;
   for (const ReportArm& arm : report.arms) {
     for (const ReportCurve& curve : arm.curves) {
       for (size_t i = 0; i < curve.epoch.size(); ++i) {

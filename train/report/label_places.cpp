@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kBeside = 11;  // from a point to the label beside it: clear of the point's bars
 
-Point nearest(const Box& box, Point p) {
+Point nearest(const Rectangle& box, Point p) {
   return {std::clamp(p.x, box.left, box.right()), std::clamp(p.y, box.top, box.bottom())};
 }
 
@@ -18,12 +18,12 @@ double distance(Point a, Point b) {
   return std::sqrt((a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y));
 }
 
-Box marker_box(Point p) {
+Rectangle marker_box(Point p) {
   return {p.x - 6, p.y - 6, 12, 12};
 }
 
 /// Whether the line from a point to its label passes through a box.
-bool leads_through(Point from, Point to, const Box& box) {
+bool leads_through(Point from, Point to, const Rectangle& box) {
   constexpr int kSteps = 24;
   for (int i = 1; i < kSteps; ++i) {
     const double t = static_cast<double>(i) / kSteps;
@@ -33,9 +33,9 @@ bool leads_through(Point from, Point to, const Box& box) {
   return false;
 }
 
-double cost(const Box& label, size_t own, const std::vector<LabelledPoint>& points,
-            const std::vector<Box>& placed, const std::vector<size_t>& owners,
-            const std::vector<Box>& obstacles) {
+double cost(const Rectangle& label, size_t own, const std::vector<LabelledPoint>& points,
+            const std::vector<Rectangle>& placed, const std::vector<size_t>& owners,
+            const std::vector<Rectangle>& obstacles) {
   const Point from = points[own].at, to = nearest(label, from);
   double sum = distance(from, to);
   for (size_t i = 0; i < placed.size(); ++i) {
@@ -49,16 +49,16 @@ double cost(const Box& label, size_t own, const std::vector<LabelledPoint>& poin
     if (overlap(label, marker_box(points[i].at)) > 0) sum += 150;
     if (i != own && leads_through(from, to, marker_box(points[i].at))) sum += 40;
   }
-  for (const Box& obstacle : obstacles)
+  for (const Rectangle& obstacle : obstacles)
     if (overlap(label, obstacle) > 0) sum += 30;
   return sum;
 }
 
 }  // namespace
 
-std::vector<Box> place_labels(const std::vector<LabelledPoint>& points, double height, const Box& frame,
-                              const std::vector<Box>& obstacles) {
-  std::vector<Box> boxes(points.size()), placed;
+std::vector<Rectangle> place_labels(const std::vector<LabelledPoint>& points, double height,
+                                    const Rectangle& frame, const std::vector<Rectangle>& obstacles) {
+  std::vector<Rectangle> boxes(points.size()), placed;
   std::vector<size_t> owners, order(points.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
@@ -67,7 +67,7 @@ std::vector<Box> place_labels(const std::vector<LabelledPoint>& points, double h
     const auto& [at, width] = points[own];
     const double last_left = std::max(frame.left, frame.right() - width);
     const double last_top = std::max(frame.top, frame.bottom() - height);
-    Box best;
+    Rectangle best;
     double least = std::numeric_limits<double>::infinity();
     // On either side, above and below, near and far: every height that the frame has.
     for (const double away : {kBeside, 26.0, 60.0, 150.0, -width / 2}) {
@@ -75,8 +75,8 @@ std::vector<Box> place_labels(const std::vector<LabelledPoint>& points, double h
         for (int row = 0; row * height / 3 < 2 * frame.height; ++row) {
           const double dy = (row % 2 == 0 ? -1 : 1) * ((row + 1) / 2) * (height / 3);
           const double wanted = right ? at.x + away : at.x - away - width;
-          const Box label = {std::clamp(wanted, frame.left, last_left),
-                             std::clamp(at.y - height / 2 + dy, frame.top, last_top), width, height};
+          const Rectangle label = {std::clamp(wanted, frame.left, last_left),
+                                   std::clamp(at.y - height / 2 + dy, frame.top, last_top), width, height};
           // Beside a point is where a reader looks first.
           const double moved = std::abs(label.left - wanted) + (away < 0 ? 12 : 0);
           const double here = moved + cost(label, own, points, placed, owners, obstacles);

@@ -16,7 +16,7 @@ struct LabelledPoint {
 /// Boxes for the labels, [points], each of its width and of `height`, inside `frame` (where it fits at all):
 /// as near to its point as it can be without covering another label (a dozen labels find room in any plot),
 /// and, next, without covering points or `obstacles`, or lines that lead to labels.
-std::vector<Box> place_labels(const std::vector<LabelledPoint>& points, double height, const Box& frame,
-                              const std::vector<Box>& obstacles = {});
+std::vector<Rectangle> place_labels(const std::vector<LabelledPoint>& points, double height,
+                                    const Rectangle& frame, const std::vector<Rectangle>& obstacles = {});
 
 }  // namespace vmoe

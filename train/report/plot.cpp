@@ -30,13 +30,13 @@ double round_step(double size, int& places) {
 
 }  // namespace
 
-void Range::add(double value) {
+void Extremes::add(double value) {
   if (!std::isfinite(value)) return;
   low = std::min(low, value);
   high = std::max(high, value);
 }
 
-Axis make_axis(const Range& range, double from, double to, double least_span) {
+Axis make_axis(const Extremes& range, double from, double to, double least_span) {
   const double low = range.empty() ? 0 : range.low, high = range.empty() ? 0 : range.high;
   const double missing = std::max(least_span - (high - low), 0.0), margin = 0.07 * (high - low + missing);
   const double start = low - missing / 2 - margin;
@@ -49,11 +49,11 @@ Axis make_axis(const Range& range, double from, double to, double least_span) {
   return axis;
 }
 
-Axis x_axis(const Range& range, double least_span) {
+Axis x_axis(const Extremes& range, double least_span) {
   return make_axis(range, kPlotFrame.left, kPlotFrame.right(), least_span);
 }
 
-Axis y_axis(const Range& range, double least_span) {
+Axis y_axis(const Extremes& range, double least_span) {
   return make_axis(range, kPlotFrame.bottom(), kPlotFrame.top, least_span);
 }
 

@@ -34,7 +34,7 @@ bool is_finite(const Point& p) {
 
 }  // namespace
 
-double overlap(const Box& a, const Box& b) {
+double overlap(const Rectangle& a, const Rectangle& b) {
   const double width = std::min(a.right(), b.right()) - std::max(a.left, b.left);
   const double height = std::min(a.bottom(), b.bottom()) - std::max(a.top, b.top);
   return width > 0 && height > 0 ? width * height : 0;
@@ -62,7 +62,7 @@ void Svg::polyline(std::span<const Point> points, std::string_view css_class) {
   if (!path.empty()) text_ += "<path" + class_attribute(css_class) + " d=\"" + path + "\"/>\n";
 }
 
-void Svg::rect(const Box& box, std::string_view css_class, double opacity) {
+void Svg::rect(const Rectangle& box, std::string_view css_class, double opacity) {
   text_ += "<rect" + class_attribute(css_class) + attribute("x", box.left) + attribute("y", box.top) +
            attribute("width", box.width) + attribute("height", box.height);
   if (opacity < 1) text_ += " fill-opacity=\"" + decimal(std::max(opacity, 0.0), 2) + "\"";
@@ -99,7 +99,7 @@ void Svg::marker(Point at, int series, double radius) {
   text_ += "\"/>\n";
 }
 
-void Svg::image(const Box& box, const std::string& address, std::string_view css_class) {
+void Svg::image(const Rectangle& box, const std::string& address, std::string_view css_class) {
   text_ += "<image" + class_attribute(css_class) + attribute("x", box.left) + attribute("y", box.top) +
            attribute("width", box.width) + attribute("height", box.height) + " href=\"" + escaped(address) +
            "\"/>\n";

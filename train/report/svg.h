@@ -14,14 +14,14 @@ struct Point {
   double x = 0, y = 0;
 };
 
-struct Box {
+struct Rectangle {
   double left = 0, top = 0, width = 0, height = 0;
   double right() const { return left + width; }
   double bottom() const { return top + height; }
 };
 
 /// Area that both cover.
-double overlap(const Box& a, const Box& b);
+double overlap(const Rectangle& a, const Rectangle& b);
 
 enum class Anchor { start, middle, end };
 
@@ -35,7 +35,7 @@ class Svg {
   /// Joins the points; a point that is not finite leaves a gap.
   void polyline(std::span<const Point> points, std::string_view css_class);
   /// opacity 0 .. 1
-  void rect(const Box& box, std::string_view css_class, double opacity = 1);
+  void rect(const Rectangle& box, std::string_view css_class, double opacity = 1);
   /// `baseline` is where the text stands. `turned` is in degrees, clockwise about `baseline`.
   void text(Point baseline, std::string_view text, std::string_view css_class, Anchor anchor = Anchor::start,
             double turned = 0);
@@ -43,7 +43,7 @@ class Svg {
   /// too.
   void marker(Point at, int series, double radius = 5);
   /// `address` as png_address makes it.
-  void image(const Box& box, const std::string& address, std::string_view css_class);
+  void image(const Rectangle& box, const std::string& address, std::string_view css_class);
   /// What follows until `end` shows `tooltip` (if not empty) under the pointer.
   void begin(std::string_view css_class, std::string_view tooltip = "");
   void end();

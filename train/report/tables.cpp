@@ -48,7 +48,7 @@ constexpr double kBarWidth = 420, kBarHeight = 40;
 
 /// The axis that the intervals of all rows share; zero is in the picture.
 Axis bar_axis(const StudyReport& report) {
-  Range range{-0.5, 0.5};
+  Extremes range{-0.5, 0.5};
   for (const ReportDifference& d : report.differences)
     for (const double value : {d.mean, d.low, d.high}) range.add(value);
   return make_axis(range, 0, kBarWidth, 1);
