@@ -122,10 +122,11 @@ void print(std::ostream& out, const Study& study) {
   out << columns(rows);
   for (const Comparison& c : study.comparisons)
     out << c.arm << " to " << c.to << ": " << text_of(c.difference) << " points\n";
-  out << "Top-1: mean and standard deviation over seeds. Differences: 95 % interval over test images "
-      << "(paired bootstrap, seeds in common).\nOf one image: times, experts in a block with experts, and "
+  out << "Top-1: mean and standard deviation over seeds. Differences: 95 % interval, paired bootstrap over "
+         "the "
+         "seeds in common\nand the test images. Of one image: times, experts in a block with experts, and "
          "weights "
-      << "read.\n";
+         "read.\n";
   if (study.missing > 0) out << study.missing << " runs are missing; without --only-table they are made.\n";
   out << "Results: " << study.results << '\n';
   if (!study.report.empty()) out << "Report: " << study.report << '\n';

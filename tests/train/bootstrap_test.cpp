@@ -37,11 +37,24 @@ TEST_CASE("images on which both models agree do not widen the interval") {
   CHECK((same.low == 0 && same.high == 0));
 }
 
+TEST_CASE("seeds that disagree widen the interval, those that agree do not") {
+  // What one seed wins the other loses: of two draws of a seed a quarter is the first twice.
+  const Hits zeros(50, 0), ones(50, 1);
+  const Difference apart = paired_difference(Models{zeros, ones}, Models{ones, zeros});
+  CHECK(apart.mean == 0);
+  CHECK((apart.low == -100 && apart.high == 100));
+  const Difference agreed = paired_difference(Models{ones, ones}, Models{zeros, zeros});
+  CHECK((agreed.low == 100 && agreed.mean == 100 && agreed.high == 100));
+}
+
 TEST_CASE("an image is drawn with the models of all seeds") {
-  // What one seed wins the other loses on the same image: no draw shows a difference.
-  Hits zeros(50, 0), ones(50, 1);
-  const Difference d = paired_difference(Models{zeros, ones}, Models{ones, zeros});
-  CHECK((d.low == 0 && d.mean == 0 && d.high == 0));
+  // Every seed wins on the same quarter of the images: more seeds tell no more of other images.
+  Hits a(400, 1), b(400, 1);
+  for (size_t i = 0; i < 100; ++i) b[4 * i] = 0;
+  const Difference d = paired_difference(Models{a, a, a}, Models{b, b, b});
+  CHECK(d.mean == 25);
+  CHECK(std::abs(d.low - (25 - 4.24)) <= 0.5);
+  CHECK(std::abs(d.high - (25 + 4.24)) <= 0.5);
 }
 
 TEST_CASE("models that were not tested on the same images have no paired difference") {

@@ -78,7 +78,7 @@ std::string draw_curves(const StudyReport& report, Values values, double scale, 
     }
   }
   if (xs.empty() || ys.empty()) return "";
-  const Axis x = x_axis(xs, 8), y = y_axis(ys, least_span);
+  const Axis x = x_axis(xs, 4), y = y_axis(ys, least_span);
   Svg svg(kPlotWidth, kPlotHeight, y_name + " over epochs, one curve an arm");
   draw_axes(svg, x, y, "epoch", y_name);
   for (size_t i = 0; i < report.arms.size(); ++i)

@@ -68,11 +68,11 @@ std::string results(const StudyReport& report) {
                      bars + "Latency at batch 1: the median; the dotted line reaches to the 95th percentile.",
                      "No arm has both an accuracy and a latency.")) +
          "<h2>Differences</h2>\n" +
-         figure(
-             "differences", "", difference_table(report),
-             "Differences in top-1 accuracy, in points, with 95 % intervals by paired bootstrap; an interval "
-             "with zero inside is not distinguishable from none.",
-             "There are no two arms to compare.") +
+         figure("differences", "", difference_table(report),
+                "Differences in top-1 accuracy, in points, with 95 % intervals by paired bootstrap over "
+                "seeds and test images; an interval "
+                "with zero inside is not distinguishable from none.",
+                "There are no two arms to compare.") +
          "<h2>Arms</h2>\n" +
          figure("arms", "", arm_table(report),
                 several_seeds(report)

@@ -1,5 +1,6 @@
 #pragma once
-// How sure a difference between two models is that were tested on the same images.
+// How sure a difference between two models is that were trained with the same seeds and tested on the same
+// images.
 
 #include <cstdint>
 #include <span>
@@ -10,16 +11,19 @@ namespace vmoe {
 /// Means in percentage points.
 struct Difference {
   double mean = 0;
-  double low = 0, high = 0;  // 95 % interval of `mean` over draws of test images
+  double low = 0, high = 0;  // 95 % interval of `mean` over draws of seeds and test images
 };
 
-/// The paired bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, percentile method).
-/// a[s], b[s] [n]: 1 where the model of seed s is right on image i, else 0; as many seeds in both, at least
-/// one (Error(internal) otherwise). An image is drawn with what all models said of it, so that images that
-/// are hard for all of them do not widen the interval:
-///   d_i = mean over s of a[s][i] - b[s][i];  mean = 100 mean of d_i
-///   low, high = the 2.5 % and 97.5 % quantiles of the mean of n draws with replacement, 2000 times
-/// It says nothing of other seeds; their spread does. The same bits everywhere.
+/// The paired bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, percentile method)
+/// over both things that were chance: the seed, and which images were in the test set (both resampled at
+/// once: Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007, which finds it cautious).
+/// a[s], b[s] [n]: 1 where the model of seed s is right on image i, else 0; as many seeds S in both, at least
+/// one (Error(internal) otherwise).
+///   d_si = a[s][i] - b[s][i];  mean = 100 mean of d_si
+///   low, high = the 2.5 % and 97.5 % quantiles of the mean over S seeds and n images drawn with replacement,
+///   2000 times
+/// Images that are hard for all models do not widen it. With one seed it tells of the images alone, and
+/// another seed may say otherwise; with two or three it is rough. The same bits everywhere.
 Difference paired_difference(std::span<const std::vector<uint8_t>> a, std::span<const std::vector<uint8_t>> b,
                              uint64_t seed = 0);
 
