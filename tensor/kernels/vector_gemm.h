@@ -77,8 +77,11 @@ inline void block(const Block& g) {
       __builtin_prefetch(g.c + r * g.c_row + h * kWidth, 1);
     }
   }
-  const float *a = g.a, *panel = g.panel, *ahead = g.ahead;
-  for (int64_t p = 0; p < g.depth; ++p, a += g.a_column, panel += kPanel) {
+  // Rows are reached by fours, from a pointer each: registers would not hold an offset for every row.
+  const float *a[(R + 3) / 4], *panel = g.panel, *ahead = g.ahead;
+#pragma GCC unroll 16
+  for (int r = 0; r < R; r += 4) a[r / 4] = g.a + r * g.a_row;
+  for (int64_t p = 0; p < g.depth; ++p, panel += kPanel) {
     if (p < g.ahead_rows) {
       __builtin_prefetch(ahead, 0, 2);
       __builtin_prefetch(ahead + kWidth, 0, 2);
@@ -87,10 +90,12 @@ inline void block(const Block& g) {
     const Vec b0 = load(panel), b1 = load(panel + (V - 1) * kWidth);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const Vec x = splat(a[r * g.a_row]);
+      const Vec x = splat(a[r / 4][r % 4 * g.a_row]);
       acc[r][0] += x * b0;
       if constexpr (V > 1) acc[r][1] += x * b1;
     }
+#pragma GCC unroll 16
+    for (int i = 0; i < (R + 3) / 4; ++i) a[i] += g.a_column;
   }
   for (int h = 0; h < V; ++h) {
     const int64_t width = smaller(kWidth, g.columns - h * kWidth);
