@@ -50,85 +50,148 @@ void pack(int64_t k, int64_t n, const float* b, int64_t b_row, int64_t b_column,
   }
 }
 
-// One block of C: `depth` terms of each of its sums. A row of A is at distance a_row from the next, its
-// numbers at a_column. While it computes, `ahead_rows` rows at `ahead` of the panel that comes next are asked
-// for, so that panels stream in from wherever they are instead of being waited for one by one.
-struct Block {
+// While a block computes, it asks for rows of the panel that comes next and for its results' places, so that
+// both stream in from wherever they are. Wide vectors want them spread over the block: many at a time leave
+// no room for what is needed now. Narrow ones want them first, for there a loop with breaks costs more.
+constexpr bool kSpread = kVectorBytes == 64;
+constexpr int64_t kFewTerms = 8;  // computed between two looks ahead, at least
+
+// Blocks of C one below the other: `depth` terms of each of their sums. A row of A is at distance a_row from
+// the next, its numbers at a_column. `ahead_rows` rows at `ahead` are asked for, again after each
+// `ahead_each` terms.
+struct Strip {
   int64_t depth;
   const float* a;
   int64_t a_row, a_column;
+  int64_t a_block;  // from one block's first number to the next one's
   const float* panel;
   float* c;
   int64_t c_row, columns;
   const float* base;  // added, rows like C's (may be C); or null
   const float* bias;  // of these columns, or null
   const float* ahead;
-  int64_t ahead_rows;
+  int64_t ahead_block;  // from what one block asks for to what the next one does
+  int64_t ahead_each, ahead_rows;
 };
 
-// R rows of V vectors.
-template <int R, int V>
-inline void block(const Block& g) {
-  Vec acc[R][V];
+// R rows of V vectors: C = sums + bias (+ base). `get` and `put` know how many numbers the last vector has.
+template <int R, int V, class Get, class Put>
+[[gnu::always_inline]] inline void write(const Vec (&sums)[R][V], const Strip& s, const Get& get,
+                                         const Put& put) {
+  Vec shift[V] = {};
+  if (s.bias) {
+    for (int h = 0; h < V; ++h) shift[h] = get(s.bias, h);
+  }
+  float* c = s.c;
+  if (s.base) {
+    const float* base = s.base;
 #pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-    for (int h = 0; h < V; ++h) {
-      acc[r][h] = Vec{};
-      __builtin_prefetch(g.c + r * g.c_row + h * kWidth, 1);
+    for (int r = 0; r < R; ++r, c += s.c_row, base += s.c_row) {
+      for (int h = 0; h < V; ++h) put(c, h, get(base, h) + (sums[r][h] + shift[h]));
+    }
+  } else {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r, c += s.c_row) {
+      for (int h = 0; h < V; ++h) put(c, h, sums[r][h] + shift[h]);
     }
   }
-  // Rows are reached by fours, from a pointer each: registers would not hold an offset for every row.
-  const float *a[(R + 3) / 4], *panel = g.panel, *ahead = g.ahead;
+}
+
+// One block of R rows and V vectors.
+template <int R, int V>
+[[gnu::always_inline]] inline void block(const Strip& s) {
+  Vec sums[R][V];
 #pragma GCC unroll 16
-  for (int r = 0; r < R; r += 4) a[r / 4] = g.a + r * g.a_row;
-  for (int64_t p = 0; p < g.depth; ++p, panel += kPanel) {
-    if (p < g.ahead_rows) {
-      __builtin_prefetch(ahead, 0, 2);
-      __builtin_prefetch(ahead + kWidth, 0, 2);
-      ahead += kPanel;
-    }
+  for (int r = 0; r < R; ++r) {
+    for (int h = 0; h < V; ++h) sums[r][h] = Vec{};
+  }
+  // Rows are reached by fours, from a pointer each: registers would not hold an offset for every row.
+  const float *a[(R + 3) / 4], *panel = s.panel, *ahead = s.ahead;
+#pragma GCC unroll 16
+  for (int r = 0; r < R; r += 4) a[r / 4] = s.a + r * s.a_row;
+  const auto add_term = [&]() __attribute__((always_inline)) {
     const Vec b0 = load(panel), b1 = load(panel + (V - 1) * kWidth);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const Vec x = splat(a[r / 4][r % 4 * g.a_row]);
-      acc[r][0] += x * b0;
-      if constexpr (V > 1) acc[r][1] += x * b1;
+      const Vec x = splat(a[r / 4][r % 4 * s.a_row]);
+      sums[r][0] += x * b0;
+      if constexpr (V > 1) sums[r][1] += x * b1;
     }
 #pragma GCC unroll 16
-    for (int i = 0; i < (R + 3) / 4; ++i) a[i] += g.a_column;
+    for (int i = 0; i < (R + 3) / 4; ++i) a[i] += s.a_column;
+    panel += kPanel;
+  };
+  const auto ask_for_panel = [&]() __attribute__((always_inline)) {
+    __builtin_prefetch(ahead, 0, 2);
+    __builtin_prefetch(ahead + kWidth, 0, 2);
+    ahead += kPanel;
+  };
+  const float* c = s.c;
+  const auto ask_for_results = [&]() __attribute__((always_inline)) {
+    __builtin_prefetch(c, 1);
+    __builtin_prefetch(c + (V - 1) * kWidth, 1);
+    c += s.c_row;
+  };
+  if constexpr (kSpread) {
+    for (int64_t p = 0; p < s.depth;) {
+      for (int64_t i = 0; i < s.ahead_rows; ++i) ask_for_panel();
+      if (c != s.c + R * s.c_row) ask_for_results();
+      for (const int64_t end = smaller(s.depth, p + s.ahead_each); p < end; ++p) add_term();
+    }
+  } else {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) ask_for_results();
+    for (int64_t p = 0; p < s.depth; ++p) {
+      if (p < s.ahead_rows) ask_for_panel();
+      add_term();
+    }
   }
-  for (int h = 0; h < V; ++h) {
-    const int64_t width = smaller(kWidth, g.columns - h * kWidth);
-    const Vec shift = !g.bias           ? Vec{}
-                      : width == kWidth ? load(g.bias + h * kWidth)
-                                        : load_part(g.bias + h * kWidth, width);
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-      const int64_t at = r * g.c_row + h * kWidth;
-      const Vec y = acc[r][h] + shift;
-      if (width == kWidth) {
-        store(g.c + at, g.base ? load(g.base + at) + y : y);
-      } else {
-        store_part(g.c + at, g.base ? load_part(g.base + at, width) + y : y, width);
-      }
-    }
+  const int64_t last = s.columns - (V - 1) * kWidth;
+  if (last == kWidth) {
+    write(
+        sums, s, [](const float* p, int h) { return load(p + h * kWidth); },
+        [](float* p, int h, Vec v) { store(p + h * kWidth, v); });
+  } else {
+    write(
+        sums, s,
+        [=](const float* p, int h) {
+          return h < V - 1 ? load(p + h * kWidth) : load_part(p + h * kWidth, last);
+        },
+        [=](float* p, int h, Vec v) {
+          h < V - 1 ? store(p + h * kWidth, v) : store_part(p + h * kWidth, v, last);
+        });
+  }
+}
+
+// `blocks` of R rows.
+template <int R, int V>
+[[gnu::noinline]] void strip(int64_t blocks, const Strip& whole) {
+  Strip s = whole;
+  for (int64_t i = 0; i < blocks; ++i) {
+    block<R, V>(s);
+    s.a += s.a_block;
+    s.c += R * s.c_row;
+    if (s.base) s.base += R * s.c_row;
+    s.ahead += s.ahead_block;
   }
 }
 
 template <int R = kRows>
-inline void block_of(int64_t rows, const Block& g) {
-  if (rows == R) return g.columns > kWidth ? block<R, 2>(g) : block<R, 1>(g);
-  if constexpr (R > 1) block_of<R - 1>(rows, g);
+inline void strip_of(int64_t rows, int64_t blocks, const Strip& s) {
+  if (rows == R) return s.columns > kWidth ? strip<R, 2>(blocks, s) : strip<R, 1>(blocks, s);
+  if constexpr (R > 1) strip_of<R - 1>(rows, blocks, s);
 }
 
 // Rows are cut evenly: a block of few rows computes few sums side by side and waits for each multiply-add.
+// First come blocks of `rows` each, then, if rows don't come out even, some of one row less.
 struct Cut {
-  explicit Cut(int64_t rows) : blocks((rows + kRows - 1) / kRows) {
-    for (int64_t i = 0; i <= blocks; ++i) first[i] = rows * i / blocks;
-  }
-  int64_t rows(int64_t i) const { return first[i + 1] - first[i]; }
-  int64_t blocks;
-  int64_t first[kRowBlock / kRows + 1];
+  explicit Cut(int64_t all)
+      : blocks((all + kRows - 1) / kRows),
+        rows((all + blocks - 1) / blocks),
+        high(all - blocks * (rows - 1)) {}
+  int64_t first(int64_t i) const { return i * rows - (i > high ? i - high : 0); }
+  int64_t rows_of(int64_t i) const { return i < high ? rows : rows - 1; }
+  int64_t blocks, rows, high;
 };
 
 // `depth` columns of a row block of A, a block of the cut after the other with the numbers of one column side
@@ -137,7 +200,7 @@ void copy_rows(const Cut& cut, int64_t depth, const float* a, int64_t a_row, int
   for (int64_t p = 0; p < depth; ++p, a += a_column) {
     float* to = copy + p * kRows;
     for (int64_t i = 0; i < cut.blocks; ++i, to += depth * kRows) {
-      const int64_t first = cut.first[i], rows = cut.rows(i);
+      const int64_t first = cut.first(i), rows = cut.rows_of(i);
       if (a_row == 1 && rows == kRows) {
         std::memcpy(to, a + first, kRows * sizeof(float));
       } else if (a_row == 1 && kRows <= kWidth) {
@@ -169,28 +232,40 @@ void gemm(const Gemm& g) {
     for (int64_t d = 0; d < depths; ++d) {
       const int64_t p = g.k * d / depths, depth = g.k * (d + 1) / depths - p;
       const float* base = d > 0 || (g.add && !g.base) ? g.c : g.base;
-      const int64_t share = (depth + cut.blocks - 1) / cut.blocks;  // of the next panel, for every block
       const float* a = g.a + first * g.a_row + p * g.a_column;
       if (copied) copy_rows(cut, depth, a, g.a_row, g.a_column, copy);
+      // Each block asks for its share of a panel's rows; a narrow one for all of it at once.
+      const int64_t each = !kSpread ? depth + 1 : cut.blocks < kFewTerms ? kFewTerms : cut.blocks;
+      const int64_t ahead_rows = (each + cut.blocks - 1) / cut.blocks;
       for (int64_t j = 0; j < g.n; j += kPanel) {
         const float* panel = g.b + j * g.k + p * kPanel;
-        const bool another =
-            !copied && j + kPanel < g.n;  // copied rows: panels were just packed and are near
-        for (int64_t i = 0; i < cut.blocks; ++i) {
-          const int64_t row = cut.first[i], from = smaller(i * share, depth);
-          block_of<>(cut.rows(i), {.depth = depth,
-                                   .a = copied ? copy + i * depth * kRows : a + row * g.a_row,
-                                   .a_row = copied ? 1 : g.a_row,
-                                   .a_column = copied ? kRows : g.a_column,
-                                   .panel = panel,
-                                   .c = g.c + (first + row) * g.c_row + j,
-                                   .c_row = g.c_row,
-                                   .columns = smaller(kPanel, g.n - j),
-                                   .base = base ? base + (first + row) * g.c_row + j : nullptr,
-                                   .bias = d == 0 && g.bias ? g.bias + j : nullptr,
-                                   .ahead = panel + kPanel * (g.k + from),
-                                   .ahead_rows = another ? smaller(share, depth - from) : 0});
-        }
+        const float* next = j + kPanel < g.n ? panel + kPanel * g.k
+                            : d + 1 < depths ? g.b + (p + depth) * kPanel
+                                             : panel;
+        Strip s{.depth = depth,
+                .a = copied ? copy : a,
+                .a_row = copied ? 1 : g.a_row,
+                .a_column = copied ? kRows : g.a_column,
+                .a_block = copied ? depth * kRows : cut.rows * g.a_row,
+                .panel = panel,
+                .c = g.c + first * g.c_row + j,
+                .c_row = g.c_row,
+                .columns = smaller(kPanel, g.n - j),
+                .base = base ? base + first * g.c_row + j : nullptr,
+                .bias = d == 0 && g.bias ? g.bias + j : nullptr,
+                .ahead = next,
+                .ahead_block = (depth + each - 1) / each * ahead_rows * kPanel,
+                .ahead_each = each,
+                .ahead_rows = ahead_rows};
+        strip_of<>(cut.rows, cut.high, s);
+        if (cut.high == cut.blocks) continue;
+        const int64_t row = cut.first(cut.high);
+        s.a = copied ? copy + cut.high * depth * kRows : a + row * g.a_row;
+        s.a_block -= copied ? 0 : g.a_row;
+        s.c += row * g.c_row;
+        if (base) s.base += row * g.c_row;
+        s.ahead += cut.high * s.ahead_block;
+        strip_of<>(cut.rows - 1, cut.blocks - cut.high, s);
       }
     }
   }
