@@ -8,8 +8,20 @@ namespace vmoe {
 
 namespace {
 
-int64_t expert_size(const Parameter& parameter) {
-  return parameter.shape.count() / parameter.experts;
+int parts_of(const Parameter& parameter) {
+  return std::max(parameter.experts, 1);
+}
+
+// Numbers of one expert, or of a dense parameter.
+int64_t part_size(const Parameter& parameter) {
+  return parameter.shape.count() / parts_of(parameter);
+}
+
+// By parameter its first entry in a list of all parts, and in the end how many those are.
+std::vector<int> first_parts(const ParameterStore& store) {
+  std::vector<int> first = {0};
+  for (const Parameter& parameter : store.all()) first.push_back(first.back() + parts_of(parameter));
+  return first;
 }
 
 // Room for `touched` experts of every stacked parameter.
@@ -17,8 +29,7 @@ size_t expert_bytes(const ParameterStore& store, int touched) {
   size_t bytes = 0;
   for (const Parameter& parameter : store.all()) {
     if (parameter.experts == 0) continue;
-    bytes +=
-        (expert_size(parameter) * sizeof(real) + Arena::kAlignment) * std::min(touched, parameter.experts);
+    bytes += (part_size(parameter) * sizeof(real) + Arena::kAlignment) * std::min(touched, parameter.experts);
   }
   return bytes;
 }
@@ -30,12 +41,47 @@ Shape expert_shape(const Parameter& parameter) {
 
 }  // namespace
 
-Gradients::Gradients(const ParameterStore& store, int touched) : store_(store) {
-  dense_ = dense_memory_.allocate<real>(store.dense_size());
-  for (const Parameter& parameter : store.all()) {
-    first_slot_.push_back(static_cast<int>(slots_.size()));
-    slots_.resize(slots_.size() + std::max(parameter.experts, 1), nullptr);
+BatchGradient::BatchGradient(const ParameterStore& store) : store_(store), first_slot_(first_parts(store)) {
+  sum_ = memory_.allocate<real>(store.size());
+  touched_.resize(first_slot_.back());
+  clear();
+}
+
+void BatchGradient::clear() {
+  std::fill(touched_.begin(), touched_.end(), char{false});
+}
+
+void BatchGradient::add(ParamId id, int expert, const real* gradient) {
+  const Parameter& parameter = store_[id];
+  const int64_t size = part_size(parameter);
+  real* sum = sum_ + parameter.offset + expert * size;
+  char& touched = touched_[first_slot_[id.index] + expert];
+  if (touched) {
+    kernels().add(size, sum, gradient, sum);
+  } else {
+    std::copy(gradient, gradient + size, sum);
   }
+  touched = true;
+}
+
+void BatchGradient::complete(ParamId id) {
+  const Parameter& parameter = store_[id];
+  const int64_t size = part_size(parameter);
+  for (int e = 0; e < parts_of(parameter); ++e) {
+    if (touched_[first_slot_[id.index] + e]) continue;
+    real* sum = sum_ + parameter.offset + e * size;
+    std::fill(sum, sum + size, real{0});
+  }
+}
+
+void BatchGradient::complete() {
+  for (int i = 0; i < store_.count(); ++i) complete({i});
+}
+
+Gradients::Gradients(const ParameterStore& store, int touched)
+    : store_(store), first_slot_(first_parts(store)) {
+  dense_ = dense_memory_.allocate<real>(store.dense_size());
+  slots_.resize(first_slot_.back(), nullptr);
   expert_memory_.reserve(expert_bytes(store, touched));
   clear();
 }
@@ -63,7 +109,7 @@ Gradients::Target Gradients::target_of_expert(ParamId id, int expert) {
   const Parameter& parameter = store_[id];
   real*& data = slots_[first_slot_[id.index] + expert];
   const bool fresh = data == nullptr;
-  if (fresh) data = expert_memory_.allocate<real>(expert_size(parameter));
+  if (fresh) data = expert_memory_.allocate<real>(part_size(parameter));
   return {{data, expert_shape(parameter)}, fresh};
 }
 
@@ -72,16 +118,10 @@ Tensor Gradients::zeroed(const Target& target) {
   return target.tensor;
 }
 
-void Gradients::add_to(real* total) const {
+void Gradients::add_to(BatchGradient& total) const {
   for (int i = 0; i < store_.count(); ++i) {
-    const Parameter& parameter = store_[{i}];
-    const int parts = std::max(parameter.experts, 1);
-    const int64_t size = parameter.shape.count() / parts;
-    for (int e = 0; e < parts; ++e) {
-      if (const real* data = slot({i}, e)) {
-        real* sum = total + parameter.offset + e * size;
-        kernels().add(size, sum, data, sum);
-      }
+    for (int e = 0; e < parts_of(store_[{i}]); ++e) {
+      if (const real* data = slot({i}, e)) total.add({i}, e, data);
     }
   }
 }

@@ -41,8 +41,6 @@ StepFigures& operator+=(StepFigures& a, const StepFigures& b) {
   return a;
 }
 
-constexpr int64_t kClearBlock = 1 << 16;  // numbers of the batch's gradient that are zeroed at once
-
 double clip_factor(double limit, double norm) {
   return limit > 0 && norm > limit ? limit / norm : 1;
 }
@@ -99,10 +97,10 @@ TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig&
       config_(config),
       plan_(plan_lanes(config.batch_size / config.accumulate, config.lanes, model.config().vit.tokens())),
       packed_(model.parameters(), kernels(), true, training_weights(model, config.precision)),
+      gradient_(model.parameters()),
       routing_(experts_of(model)),
       load_(model.config()),
       next_load_(model.config()) {
-  gradient_ = memory_.allocate<real>(model.parameters().size());
   squares_.resize(optimizer.pieces());
   const int threads = std::clamp(config.threads, 1, plan_.lanes);
   const int touched = touched_experts(plan_, model.config());
@@ -140,12 +138,11 @@ void TrainingStep::in_parallel(const Work& work) {
 
 StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t position, int64_t step,
                               double lr) {
-  const int64_t size = model_.parameters().size();
-  const int blocks = static_cast<int>((size + kClearBlock - 1) / kClearBlock);
   LaneQueue lanes(config_.accumulate * plan_.lanes);
-  Pieces packing, clearing, measuring, updating;
+  Pieces packing, completing, measuring, updating;
   Meeting meeting;
   StepFigures total;
+  gradient_.clear();
   routing_.clear();
   bool finite = true;
   next_load_.clear();
@@ -154,9 +151,6 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
     pin_worker(omp_get_thread_num(), omp_get_num_threads());
     Worker& worker = *workers_[omp_get_thread_num()];
     packing.run(packed_.pieces(), meeting, [&](int i) { packed_.pack(i); });
-    clearing.run(blocks, meeting, [&](int i) {
-      std::fill(gradient_ + i * kClearBlock, gradient_ + std::min(size, (i + 1) * kClearBlock), real{0});
-    });
     lanes.run([&](int lane) { run_lane(worker, fill, epoch, position, lane); },
               [&](int) {
                 worker.gradients.add_to(gradient_);
@@ -166,8 +160,9 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
               });
     meeting.wait_for_all(omp_get_num_threads());
     if (!lanes.failed()) {
+      completing.run(model_.parameters().count(), meeting, [&](int i) { gradient_.complete({i}); });
       measuring.run(optimizer_.pieces(), meeting,
-                    [&](int i) { squares_[i] = optimizer_.sum_of_squares(i, gradient_); });
+                    [&](int i) { squares_[i] = optimizer_.sum_of_squares(i, gradient_.data()); });
       if (omp_get_thread_num() == 0) {
         for (const double square : squares_) total.gradient_norm += square;
         total.gradient_norm = std::sqrt(total.gradient_norm);
@@ -176,7 +171,8 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
       meeting.wait_for_all(omp_get_num_threads());
       if (finite) {
         updating.run(optimizer_.pieces(), meeting, [&](int i) {
-          optimizer_.update(i, step, lr, clip_factor(config_.clip_norm, total.gradient_norm), gradient_);
+          optimizer_.update(i, step, lr, clip_factor(config_.clip_norm, total.gradient_norm),
+                            gradient_.data());
         });
       }
     }

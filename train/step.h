@@ -86,8 +86,7 @@ class TrainingStep {
   StepConfig config_;
   LanePlan plan_;
   PackedWeights packed_;
-  Arena memory_;
-  real* gradient_;               // of the batch, laid out like the store
+  BatchGradient gradient_;
   std::vector<double> squares_;  // by optimiser piece
   RoutingStatistics routing_;
   ExpertLoad load_, next_load_;  // of the last step, and of the one at work

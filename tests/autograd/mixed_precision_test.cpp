@@ -62,8 +62,9 @@ Evaluation evaluate_packed(const Layer& layer, const NarrowKernels* narrow) {
   tape.backward(weighted_sum(tape, y, weights));
   const Tensor dx = tape.grad(vars[0]);
   result.gradients.emplace_back(dx.begin(), dx.end());
-  std::vector<real> total(store.size());
-  gradients.add_to(total.data());
+  BatchGradient total(store);
+  gradients.add_to(total);
+  total.complete();
   for (const ParamId id : ids) {
     const Tensor d = store.view(id, total.data());
     result.gradients.emplace_back(d.begin(), d.end());

@@ -170,8 +170,9 @@ void check_parameters(const OpRow& row, const OpCase& c, const Evaluation& leave
   std::vector<real> weights;
   for (int64_t i = 0; i < tape.value(y).count(); ++i) weights.push_back(static_cast<real>(loss_weight(0, i)));
   tape.backward(weighted_sum(tape, y, weights));
-  std::vector<real> total(store.size());
-  gradients.add_to(total.data());
+  BatchGradient total(store);
+  gradients.add_to(total);
+  total.complete();
 
   const auto require_equal = [&](const std::string& what, const Tensor& got, const std::vector<real>& want) {
     const std::vector<double> expected(want.begin(), want.end());

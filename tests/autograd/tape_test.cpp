@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstring>
 
 #include "autograd/ops.h"
@@ -164,8 +165,9 @@ TEST_CASE("an expert without rows is not touched and its gradient is exactly zer
     CHECK_FALSE(gradients.touched(id, 1));
     CHECK(gradients.touched(id, 2));
   }
-  std::vector<real> total(model.store.size());
-  gradients.add_to(total.data());
+  BatchGradient total(model.store);
+  gradients.add_to(total);
+  total.complete();
   const Tensor d = model.store.view(model.experts, total.data());
   for (const real value : d.row(1)) CHECK(value == 0);
   double others = 0;
@@ -173,6 +175,36 @@ TEST_CASE("an expert without rows is not touched and its gradient is exactly zer
     for (const real value : d.row(e)) others += value * value;
   }
   CHECK(others > 0);
+}
+
+TEST_CASE("a batch's gradient is the sum of its lanes, and zero where none of them was") {
+  Model model({0, 3, 3, 3});  // all rows are the first expert's
+  PackedWeights packed(model.store, kernels(), true);
+  packed.pack_all();
+  Gradients gradients(model.store, 3);
+  Arena arena;
+  Tape tape(arena, model.store, packed, gradients);
+  tape.backward(model.loss(tape));
+  const std::vector<real> once = numbers_of(gradients.of(model.weight)),
+                          expert = numbers_of(gradients.of_expert(model.experts, 0));
+  BatchGradient batch(model.store);
+  for (int lanes = 1; lanes <= 3; ++lanes) {
+    CAPTURE(lanes);
+    std::fill(batch.data(), batch.data() + model.store.size(), real{7});  // of the batch before
+    batch.clear();
+    for (int lane = 0; lane < lanes; ++lane) gradients.add_to(batch);
+    batch.complete();
+    const Tensor experts = model.store.view(model.experts, batch.data());
+    const auto check_sum = [&](const Tensor& sum, const std::vector<real>& part) {
+      for (int64_t i = 0; i < sum.count(); ++i)
+        CHECK(std::fabs(sum[i] - lanes * part[i]) <= 2 * kEpsilon * std::fabs(sum[i]));
+    };
+    check_sum(model.store.view(model.weight, batch.data()), once);
+    check_sum(experts.row(0), expert);
+    for (const int untouched : {1, 2}) {
+      for (const real value : experts.row(untouched)) CHECK(value == 0);
+    }
+  }
 }
 
 TEST_CASE("the gradient of all experts at once is refused") {

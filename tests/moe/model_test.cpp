@@ -476,8 +476,9 @@ TEST_CASE("an expert without images has gradient exactly zero, and is not touche
   const Model::Output out =
       model.forward(pass, tape.constant({images.data(), image_shape(config.vit, kImages)}));
   tape.backward(on_pattern.loss(pass, out));
-  std::vector<real> total(model.parameters().size(), 0);
-  gradients.add_to(total.data());
+  BatchGradient total(model.parameters());
+  gradients.add_to(total);
+  total.complete();
 
   const ParamId fc1 = model.parameters().find("blocks.2.moe.experts.fc1.weight");
   const Tensor dfc1 = model.parameters().view(fc1, total.data());

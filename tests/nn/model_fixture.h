@@ -93,8 +93,10 @@ inline PassResult run_pass(ParameterStore& store, const ModelGraph& model, const
     if (!options.record) return;
     result.loss = tape.value(out.loss)[0];
     tape.backward(out.loss);
-    result.gradients.assign(store.size(), 0);
-    gradients.add_to(result.gradients.data());
+    BatchGradient total(store);
+    gradients.add_to(total);
+    total.complete();
+    result.gradients.assign(total.data(), total.data() + store.size());
   });
   return result;
 }
