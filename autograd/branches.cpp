@@ -7,23 +7,11 @@
 #include "autograd/attention_heads.h"
 #include "autograd/linear_parts.h"
 #include "autograd/ops.h"
+#include "autograd/row_blocks.h"
 
 namespace vmoe {
 
 namespace {
-
-// Rows that go through a whole branch at a time: enough to make use of a panel of weights in the first-level
-// cache, few enough that their hidden numbers stay in the second.
-constexpr int64_t kRowBlock = 132;
-// Numbers that are worth handing to another thread, where threads share one image.
-constexpr int64_t kPiece = 1 << 14;
-
-// The size of equal blocks of at most `most`, for `count` of something: a small last block would read all
-// weights for itself.
-int64_t even_block(int64_t count, int64_t most) {
-  const int64_t blocks = (count + most - 1) / most;
-  return blocks ? (count + blocks - 1) / blocks : 0;
-}
 
 // h = norm(x) of rows of one width, and what its gradient needs.
 struct NormPart {
@@ -78,20 +66,6 @@ NormPart norm_part(Tape& tape, Var x, NormInputs norm) {
           tape.arena().allocate<real>(rows),
           tape.arena().allocate<real>(rows)};
 }
-
-// Memory of the arena for the time of a scope.
-class Scratch {
- public:
-  explicit Scratch(Arena& arena) : arena_(arena), mark_(arena.mark()) {}
-  ~Scratch() { arena_.release(mark_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  real* numbers(int64_t count) { return arena_.allocate<real>(count); }
-
- private:
-  Arena& arena_;
-  Arena::Mark mark_;
-};
 
 }  // namespace
 

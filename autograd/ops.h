@@ -64,13 +64,13 @@ Var split_heads(Tape& tape, Var qkv, int heads, int part);
 Var merge_heads(Tape& tape, Var x, int heads);
 
 // --- branches.cpp ---
-/// The parameters of a layer norm and of a linear layer, as a fused op takes them.
+/// The parameters of a layer norm and of a linear layer (of E experts: stacked), as a fused op takes them.
 struct NormInputs {
   Var gain, bias;  // [D]
   real eps;
 };
 struct LinearInputs {
-  Var weight, bias;  // [O, I], [O]
+  Var weight, bias;  // [O, I], [O]; stacked [E, O, I], [E, O]
 };
 /// y = x + proj(attention(qkv(layer_norm(x)), heads)): the first half of a transformer block as one op, x [B,
 /// T, D]. The norm's output is computed again in the backward pass.
@@ -119,5 +119,12 @@ Var combine_rows(Tape& tape, Var x, Var gate, View<const int> index, int64_t row
 /// first[e+1]-1 belong to expert e (first has E+1 entries, first[E] = R). An expert without rows is not
 /// touched at all.
 Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first);
+/// The MLPs of experts as one op: y[u] = base[u] + sum over the assignments a of unit u of
+/// gate[a] * fc2_e(activation(fc1_e(x[u]))), where e is the expert of a. x [..., D] is cut into `units` units
+/// of equally many rows; base has x's shape, or is none; gate [A]; assignment a is unit[a]'s, and those of
+/// expert e are first[e] .. first[e+1]-1; fc1 [E, H, D], fc2 [E, D, H]. Rows go through an expert a few at a
+/// time, as in mlp_branch. A unit without assignments is base's; an expert without any is not touched.
+Var expert_mlp(Tape& tape, Var base, Var x, Var gate, View<const int> unit, View<const int> first,
+               int64_t units, LinearInputs fc1, Activation activation, LinearInputs fc2);
 
 }  // namespace vmoe

@@ -16,7 +16,18 @@ Experts::Experts(ParameterStore& store, const std::string& name, const VitConfig
   fc2_bias = store.add(name + ".fc2.bias", {experts, dim}, Role::bias, Init::zeros(), experts);
 }
 
-Var Experts::forward(Pass& pass, Var x, const Routing& routing) const {
+Var Experts::forward(Pass& pass, Var x, const Routing& routing, Var base) const {
+  Tape& tape = pass.tape;
+  if (pass.training && dropout_rate > 0) {
+    const Var y = with_dropout(pass, x, routing);
+    return base ? add(tape, base, y) : y;
+  }
+  return expert_mlp(tape, base, x, routing.gate, routing.unit, routing.first, routing.units,
+                    {tape.parameter(fc1_weight), tape.parameter(fc1_bias)}, activation,
+                    {tape.parameter(fc2_weight), tape.parameter(fc2_bias)});
+}
+
+Var Experts::with_dropout(Pass& pass, Var x, const Routing& routing) const {
   Tape& tape = pass.tape;
   const Shape shape = tape.value(x).shape;
   const int64_t units = routing.units, dim = shape[2], assigned = routing.unit.count();
@@ -32,11 +43,9 @@ Var Experts::forward(Pass& pass, Var x, const Routing& routing) const {
   Var hidden = expert_linear(tape, reshape(tape, rows, {assigned * tokens, dim}), tape.parameter(fc1_weight),
                              tape.parameter(fc1_bias), first);
   hidden = activate(pass, activation, hidden);
-  if (pass.training && dropout_rate > 0) {
-    const Shape flat = tape.value(hidden).shape;
-    hidden = reshape(tape, hidden, {assigned, tokens * flat[1]});
-    hidden = reshape(tape, dropout(pass, hidden, dropout_rate, layer, routing.unit, per_image), flat);
-  }
+  const Shape flat = tape.value(hidden).shape;
+  hidden = reshape(tape, hidden, {assigned, tokens * flat[1]});
+  hidden = reshape(tape, dropout(pass, hidden, dropout_rate, layer, routing.unit, per_image), flat);
   const Var out = expert_linear(tape, hidden, tape.parameter(fc2_weight), tape.parameter(fc2_bias), first);
   const Var y =
       combine_rows(tape, reshape(tape, out, {assigned, tokens * dim}), routing.gate, routing.unit, units);

@@ -18,10 +18,13 @@ struct Experts {
 
   Experts(ParameterStore& store, const std::string& name, const VitConfig& config, int experts, int layer);
 
-  /// y[u] = sum over the assignments of unit u of gate * expert(x[u]): x [B, T, D] -> [B, T, D], cut into
-  /// routing.units units: B images or B T tokens. Only assigned units are computed. What dropout drops of a
-  /// unit is what it would drop there of the whole image.
-  Var forward(Pass& pass, Var x, const Routing& routing) const;
+  /// y[u] = base[u] + sum over the assignments of unit u of gate * expert(x[u]): x [B, T, D] -> [B, T, D],
+  /// cut into routing.units units: B images or B T tokens; base has x's shape, or is none. Only assigned
+  /// units are computed. What dropout drops of a unit is what it would drop there of the whole image.
+  Var forward(Pass& pass, Var x, const Routing& routing, Var base = {}) const;
+
+ private:
+  Var with_dropout(Pass& pass, Var x, const Routing& routing) const;
 };
 
 }  // namespace vmoe

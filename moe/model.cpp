@@ -63,9 +63,11 @@ const Routing& Model::decide_tokens(Pass& pass, Var tokens, size_t moe_block, Ch
                         tape.parameter(router_weights_[moe_block]), router_settings(pass, choice, shape[1]));
 }
 
-Var Model::feed_forward(Pass& pass, Var tokens, size_t moe_block, const Routing& routing) const {
-  const Var y = experts_[moe_block].forward(pass, tokens, routing);
-  return shared_.empty() ? y : add(pass.tape, y, shared_[moe_block].forward(pass, tokens));
+Var Model::feed_forward(Pass& pass, Var tokens, Var base, size_t moe_block, const Routing& routing) const {
+  if (shared_.empty()) return experts_[moe_block].forward(pass, tokens, routing, base);
+  const Var y = add(pass.tape, experts_[moe_block].forward(pass, tokens, routing),
+                    shared_[moe_block].forward(pass, tokens));
+  return base ? add(pass.tape, base, y) : y;
 }
 
 Model::Output Model::forward(Pass& pass, Var images, Choice choice) const {
@@ -87,12 +89,12 @@ Model::Output Model::forward(Pass& pass, Var images, Choice choice) const {
       const int64_t tokens = tape.value(x).shape[0] * tape.value(x).shape[1];
       kept = &make_routing(tape, static_cast<int>(tokens), config_.moe.experts, config_.moe.top_k);
     }
-    const auto mixture = [&](Var tokens) {
-      if (!per_token) return feed_forward(pass, tokens, moe_block, *routings[0]);
+    const auto mixture = [&](Var tokens, Var base) {
+      if (!per_token) return feed_forward(pass, tokens, base, moe_block, *routings[0]);
       const Routing& decided = decide_tokens(pass, tokens, moe_block, choice);
       if (kept) copy_routing(tape, decided, *kept);
       routings[moe_block] = kept ? kept : &decided;
-      return feed_forward(pass, tokens, moe_block, decided);
+      return feed_forward(pass, tokens, base, moe_block, decided);
     };
     x = in_place_unless_recording(pass, x, [&](Var tokens) { return block.forward(pass, tokens, mixture); });
     ++moe_block;

@@ -59,7 +59,7 @@ class Model {
   const Routing& decide_images(Pass& pass, Var tokens, Choice choice) const;
   const Routing& decide_tokens(Pass& pass, Var tokens, size_t moe_block, Choice choice) const;
   RouterSettings router_settings(const Pass& pass, Choice choice, int64_t units_per_image) const;
-  Var feed_forward(Pass& pass, Var tokens, size_t moe_block, const Routing& routing) const;
+  Var feed_forward(Pass& pass, Var tokens, Var base, size_t moe_block, const Routing& routing) const;
 
   ModelConfig config_;
   ParameterStore parameters_;

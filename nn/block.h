@@ -37,15 +37,18 @@ struct Block {
   Var forward(Pass& pass, Var x) const {
     if (is_plain(pass))
       return mlp->branch(pass, norm2.inputs(pass), attn.branch(pass, norm1.inputs(pass), x));
-    return forward(pass, x, [&](Var normalised) { return mlp->forward(pass, normalised); });
+    return forward(pass, x, [&](Var normalised, Var) { return mlp->forward(pass, normalised); });
   }
 
-  /// The same with feed_forward(norm2(x)) [B, T, D] -> [B, T, D] in the MLP's place.
+  /// The same with feed_forward(norm2(x), base) [B, T, D] -> [B, T, D] in the MLP's place. Where nothing
+  /// stands between it and the sum, base is x and the result includes it; otherwise base is none.
   template <class FeedForwardPart>
   Var forward(Pass& pass, Var x, const FeedForwardPart& feed_forward) const {
     x = is_plain(pass) ? attn.branch(pass, norm1.inputs(pass), x)
                        : add_branch(pass, x, ls1, attn.forward(pass, norm1.forward(pass, x)), 0);
-    return add_branch(pass, x, ls2, feed_forward(norm2.forward(pass, x)), 1);
+    const Var normalised = norm2.forward(pass, x);
+    return is_plain(pass) ? feed_forward(normalised, x)
+                          : add_branch(pass, x, ls2, feed_forward(normalised, Var{}), 1);
   }
 
   /// Number of the dropout inside the feed-forward part of block `index`.

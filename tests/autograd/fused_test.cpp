@@ -172,6 +172,53 @@ TEST_CASE("expert_linear equals a linear layer per expert on that expert's rows"
   }
 }
 
+TEST_CASE("expert_mlp equals rows gathered by expert, its layers, and rows combined with their gates") {
+  for (int trial = 0; trial < kTrials; ++trial) {
+    Random random(6, Stream::test, trial);
+    const int units = between(random, 1, 6), experts = between(random, 1, 4), choices = between(random, 1, 2);
+    // Some units fill more than a block of rows, some are single rows.
+    const int rows = trial % 3 == 0 ? 1 : between(random, 2, 80);
+    const int64_t width = between(random, 1, 24), hidden = between(random, 1, 40);
+    std::vector<int> unit, first = {0};
+    std::vector<std::vector<int>> of_expert(experts);
+    for (int u = 0; u < units; ++u) {
+      const int e = between(random, 0, experts - 1);
+      for (int k = 0; k < std::min(choices, experts); ++k) of_expert[(e + k) % experts].push_back(u);
+    }
+    for (const std::vector<int>& list : of_expert) {
+      unit.insert(unit.end(), list.begin(), list.end());
+      first.push_back(static_cast<int>(unit.size()));
+    }
+    const auto count = static_cast<int64_t>(unit.size());
+    std::vector<int> first_row;
+    for (const int a : first) first_row.push_back(a * rows);
+    const View<const int> units_of{unit.data(), {count}}, ranges{first.data(), {experts + 1}},
+        row_ranges{first_row.data(), {experts + 1}};
+    const Shape shape = {units, rows, width};
+    CAPTURE(to_string(shape));
+    CAPTURE(experts);
+    CAPTURE(hidden);
+    const bool exact = trial % 2 == 0;
+    check_same(
+        [=](Tape& t, const std::vector<Var>& in) {
+          return expert_mlp(t, in[0], in[1], in[2], units_of, ranges, units, {in[3], in[4]},
+                            exact ? Activation::gelu : Activation::gelu_tanh, {in[5], in[6]});
+        },
+        [=](Tape& t, const std::vector<Var>& in) {
+          const Var x = gather_rows(t, reshape(t, in[1], {units, rows * width}), units_of);
+          const Var z = expert_linear(t, reshape(t, x, {count * rows, width}), in[3], in[4], row_ranges);
+          const Var o = expert_linear(t, exact ? gelu(t, z) : gelu_tanh(t, z), in[5], in[6], row_ranges);
+          const Var y = combine_rows(t, reshape(t, o, {count, rows * width}), in[2], units_of, units);
+          return add(t, in[0], reshape(t, y, shape));
+        },
+        {random_input("base", shape, random), random_input("x", shape, random),
+         random_input("gate", {count}, random), random_input("fc1_weight", {experts, hidden, width}, random),
+         random_input("fc1_bias", {experts, hidden}, random),
+         random_input("fc2_weight", {experts, width, hidden}, random),
+         random_input("fc2_bias", {experts, width}, random)});
+  }
+}
+
 TEST_CASE("log softmax equals the logarithm of softmax; softmax stays finite where e^x would not") {
   Random random(4, Stream::test);
   std::vector<real> x(60);

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/autograd/op_checks.h"
@@ -162,6 +163,19 @@ TEST_CASE("rows that reach the wrong expert are caught") {
     return expert_linear(t, in[0], in[1], in[2], {shifted.data(), {static_cast<int64_t>(shifted.size())}});
   });
   CHECK(caught(check_golden_values_of(broken)));
+}
+
+TEST_CASE("units that reach the wrong expert are caught") {
+  const OpRow mixed = mutant("expert_mlp", [](Tape& t, const OpCase& c, In in) {
+    static std::vector<int> turned;  // lives as long as the tape's use
+    turned = c.indices.at("unit");
+    std::reverse(turned.begin(), turned.end());
+    const size_t x = c.inputs[0].name == "base" ? 1 : 0;
+    return expert_mlp(t, x ? in[0] : Var{}, in[x], in[x + 1],
+                      {turned.data(), {static_cast<int64_t>(turned.size())}}, c.index("first"),
+                      c.integer("units"), {in[x + 2], in[x + 3]}, Activation::gelu, {in[x + 4], in[x + 5]});
+  });
+  CHECK(caught(check_golden_values_of(mixed)));
 }
 
 TEST_CASE("a single NaN in the output is caught") {

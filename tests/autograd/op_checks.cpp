@@ -138,12 +138,13 @@ void check_single_gradients(const OpRow& row, const OpCase& c, const Evaluation&
   }
 }
 
-// Parameters with the values of the case; expert_linear's weights and biases are stacked.
+// Parameters with the values of the case; experts' weights and biases are stacked.
 std::vector<ParamId> add_parameters(const OpRow& row, const OpCase& c, ParameterStore& store) {
   std::vector<ParamId> ids;
   for (const CheckedInput& input : c.inputs) {
-    const bool stacked = row.name == "expert_linear" && input.name != "x";
-    const Role role = input.name == "weight" ? Role::weight : Role::bias;
+    const bool is_weight = input.name.ends_with("weight");
+    const bool stacked = row.name.starts_with("expert_") && (is_weight || input.name.ends_with("bias"));
+    const Role role = is_weight ? Role::weight : Role::bias;
     const int experts = stacked ? static_cast<int>(input.shape[0]) : 0;
     ids.push_back(store.add(input.name, input.shape, role, Init::zeros(), experts));
   }

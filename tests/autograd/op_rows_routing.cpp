@@ -1,5 +1,7 @@
 // Rows of autograd/routing.cpp.
 
+#include <algorithm>
+
 #include "tests/autograd/op_table.h"
 
 namespace vmoe::testing {
@@ -113,10 +115,78 @@ OpRow expert_linear_row() {
   return row;
 }
 
+// Inputs of expert_mlp; `base` may be left out.
+std::vector<Draw> mlps(const Shape& x, int64_t assignments, int64_t experts, int64_t hidden,
+                       bool base = true) {
+  const int64_t width = x[x.rank() - 1];
+  std::vector<Draw> draws = {{"x", x},
+                             {"gate", {assignments}},
+                             {"fc1_weight", {experts, hidden, width}},
+                             {"fc1_bias", {experts, hidden}},
+                             {"fc2_weight", {experts, width, hidden}},
+                             {"fc2_bias", {experts, width}}};
+  if (base) draws.insert(draws.begin(), {"base", x});
+  return draws;
+}
+
+std::vector<Draw> constant(std::vector<Draw> draws, const std::vector<std::string>& names) {
+  for (Draw& draw : draws) {
+    if (std::find(names.begin(), names.end(), draw.name) != names.end()) draw.differentiable = false;
+  }
+  return draws;
+}
+
+OpRow expert_mlp_row() {
+  OpRow row{"expert_mlp", [](Tape& t, const OpCase& c, In in) {
+              const size_t x = c.inputs[0].name == "base" ? 1 : 0;
+              return expert_mlp(t, x ? in[0] : Var{}, in[x], in[x + 1], c.index("unit"), c.index("first"),
+                                c.integer("units"), {in[x + 2], in[x + 3]},
+                                c.integer("tanh") ? Activation::gelu_tanh : Activation::gelu,
+                                {in[x + 4], in[x + 5]});
+            }};
+  const auto route = [](double units, std::vector<int> unit, std::vector<int> first, double tanh = 0) {
+    return With{.settings = {{"units", units}, {"tanh", tanh}},
+                .indices = {{"unit", std::move(unit)}, {"first", std::move(first)}}};
+  };
+
+  row.add("one expert, one number", mlps({1, 1}, 1, 1, 1), route(1, {0}, {0, 1}));
+  row.add("images, one expert each", mlps({3, 2, 4}, 3, 3, 5), route(3, {1, 0, 2}, {0, 1, 1, 3}));
+  row.add("images, two experts each", mlps({2, 3, 2}, 4, 3, 4), route(2, {0, 0, 1, 1}, {0, 1, 3, 4}));
+  row.add("tokens", mlps({2, 3, 4}, 6, 2, 3), route(6, {0, 2, 5, 1, 3, 4}, {0, 3, 6}));
+  row.add("without base", mlps({3, 4}, 3, 2, 5, false), route(3, {2, 0, 1}, {0, 2, 3}));
+  row.add("by tanh", mlps({2, 2, 3}, 2, 2, 4), route(2, {0, 1}, {0, 1, 2}, 1));
+  row.add("units that no expert took", mlps({4, 3}, 2, 2, 3), route(4, {3, 1}, {0, 0, 2}));
+  row.add("hidden numbers wider than a panel", mlps({3, 2}, 3, 2, 35), route(3, {0, 2, 1}, {0, 2, 3}));
+  row.add("no assignments", mlps({2, 3}, 0, 2, 3), route(2, {}, {0, 0, 0}));
+  row.add("a constant input", constant(mlps({2, 2, 3}, 2, 2, 4), {"base", "x"}), route(2, {0, 1}, {0, 1, 2}));
+  row.add("constant parameters and gates",
+          constant(mlps({2, 2, 3}, 2, 1, 4), {"gate", "fc1_weight", "fc1_bias", "fc2_weight", "fc2_bias"}),
+          route(2, {0, 1}, {0, 2}));
+  row.add_large("more rows than go through at a time", mlps({7, 50, 48}, 7, 3, 96),
+                route(7, {0, 2, 3, 5, 6, 1, 4}, {0, 5, 5, 7}));
+  row.add_large("more tokens than go through at a time", mlps({300, 48}, 300, 2, 96),
+                route(300, random_indices(300, 300), {0, 199, 300}));
+  row.refuse("units of half rows", mlps({3, 4}, 2, 1, 3), route(2, {0, 1}, {0, 2}));
+  row.refuse("no units", mlps({3, 4}, 0, 1, 3), route(0, {}, {0, 0}));
+  row.refuse("a unit behind the last", mlps({2, 4}, 2, 1, 3), route(2, {0, 2}, {0, 2}));
+  row.refuse("a gate too many", mlps({2, 4}, 3, 1, 3), route(2, {0, 1}, {0, 2}));
+  row.refuse("assignments of no expert", mlps({2, 4}, 2, 1, 3), route(2, {0, 1}, {0, 1}));
+  row.refuse("assignments that run backwards", mlps({2, 4}, 2, 2, 3), route(2, {0, 1}, {0, 3, 2}));
+  row.refuse("an expert whose end is missing", mlps({2, 4}, 2, 2, 3), route(2, {0, 1}, {0, 2}));
+  for (const std::string name : {"base", "fc1_weight", "fc1_bias", "fc2_weight", "fc2_bias"}) {
+    std::vector<Draw> draws = mlps({2, 4}, 2, 1, 3);
+    for (Draw& draw : draws) {
+      if (draw.name == name) draw.shape = draw.shape.rank() == 3 ? Shape{1, 3, 3} : Shape{2, 5};
+    }
+    row.refuse(name + " of another shape", draws, route(2, {0, 1}, {0, 2}));
+  }
+  return row;
+}
+
 }  // namespace
 
 std::vector<OpRow> routing_rows() {
-  return {gather_rows_row(), gather_entries_row(), combine_rows_row(), expert_linear_row()};
+  return {gather_rows_row(), gather_entries_row(), combine_rows_row(), expert_linear_row(), expert_mlp_row()};
 }
 
 }  // namespace vmoe::testing

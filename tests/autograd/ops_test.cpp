@@ -84,6 +84,7 @@ OP_TEST(gather_rows)
 OP_TEST(gather_entries)
 OP_TEST(combine_rows)
 OP_TEST(expert_linear)
+OP_TEST(expert_mlp)
 
 // The others take any shape.
 OP_REFUSES(add)
@@ -112,6 +113,7 @@ OP_REFUSES(gather_rows)
 OP_REFUSES(gather_entries)
 OP_REFUSES(combine_rows)
 OP_REFUSES(expert_linear)
+OP_REFUSES(expert_mlp)
 
 TEST_CASE("every instruction set of this machine passes every op's golden values and gradients") {
   const std::string in_use = kernels().name;
