@@ -35,8 +35,9 @@ DatasetInfo data_of(int classes, bool coarse = false) {
 /// One grey pixel in every image; the labels are given.
 class Pixels : public Dataset {
  public:
-  explicit Pixels(std::vector<int> labels) {
+  explicit Pixels(std::vector<int> labels, const char* first_class = "a") {
     info_ = data_of(2);
+    info_.classes[0] = first_class;
     labels_[0] = std::move(labels);
   }
   ImageView image(Split, int64_t, ImageScratch&) const override { return {&pixel_, 1, 1, 1}; }
@@ -155,6 +156,7 @@ TEST_CASE("data are known again by what they are") {
   CHECK(tiny != print("synthetic:families=2,details=2,train=12,test=5,size=8"));
   CHECK(data_fingerprint(Pixels({0, 1, 1})) == data_fingerprint(Pixels({0, 1, 1})));
   CHECK(data_fingerprint(Pixels({0, 1, 1})) != data_fingerprint(Pixels({0, 1, 0})));
+  CHECK(data_fingerprint(Pixels({0, 1, 1})) != data_fingerprint(Pixels({0, 1, 1}, "b")));
 }
 
 TEST_CASE("a result is the same after the file, and a line without an end is dropped") {
