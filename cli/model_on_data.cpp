@@ -4,15 +4,6 @@
 
 namespace vmoe {
 
-namespace {
-
-EvaluationImages images_of(const Dataset& dataset, const ModelDescription& model, const std::string& split) {
-  ImageChoice choice = choose_images(dataset, model, split);
-  return {dataset, choice.split, std::move(choice.indices), model.preprocess};
-}
-
-}  // namespace
-
 void add_model_on_data(Flags& flags, ModelOnData& arguments) {
   flags.argument("MODEL", arguments.model, "a model file, or the folder of a run (its best model)");
   flags.argument("DATA", arguments.data, "the data set that the model was trained on");

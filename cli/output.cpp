@@ -1,7 +1,6 @@
 #include "cli/output.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <ostream>
 
@@ -17,24 +16,6 @@ void print_json(std::ostream& out, const Json& json) {
 
 std::string json_line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-std::string fixed(double value, int decimals) {
-  char buffer[400];
-  std::snprintf(buffer, sizeof buffer, "%.*f", decimals, value);
-  return buffer;
-}
-
-std::string percent(double share, int decimals) {
-  return fixed(100 * share, decimals) + " %";
-}
-
-std::string with_unit(double value) {
-  const char* const units[] = {"", " k", " M", " G", " T"};
-  int unit = 0;
-  for (; unit < 4 && std::abs(value) >= 999.5; ++unit) value /= 1000;
-  const bool whole = unit == 0 && value == std::floor(value);
-  return fixed(value, whole ? 0 : value < 10 ? 2 : value < 100 ? 1 : 0) + units[unit];
 }
 
 std::string duration(double seconds) {

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "train/figures.h"
+
 namespace vmoe {
 
 using Json = nlohmann::ordered_json;
@@ -17,12 +19,6 @@ void print_json(std::ostream& out, const Json& json);
 /// The same in one line, without its end.
 std::string json_line(const Json& json);
 
-/// printf's "%.*f".
-std::string fixed(double value, int decimals);
-/// "12.3 %" of a share.
-std::string percent(double share, int decimals = 2);
-/// "1.23 M", with k, M, G, T for powers of 1000.
-std::string with_unit(double value);
 /// "3 s", "2 min 05 s", "1 h 07 min".
 std::string duration(double seconds);
 

@@ -72,10 +72,6 @@ void settle(StudyCommand& c) {
   c.options.train.threads = c.machine.threads;
 }
 
-double routed_share(const ArmResult& figures) {
-  return static_cast<double>(figures.routed_flops) / static_cast<double>(figures.flops);
-}
-
 Json to_json(const Difference& difference, const std::string& to) {
   return {{"to", to}, {"mean", difference.mean}, {"low", difference.low}, {"high", difference.high}};
 }
@@ -91,7 +87,7 @@ Json to_json(const ArmSummary& arm) {
   json["params"] = f.params;
   json["active_params"] = f.active_params;
   json["flops"] = f.flops;
-  json["routed_share"] = routed_share(f);
+  json["routed_share"] = f.routed_share();
   json["latency_p50_ms"] = f.p50_ms;
   json["latency_p95_ms"] = f.p95_ms;
   json["experts_touched"] = f.experts;
@@ -116,7 +112,7 @@ void print(std::ostream& out, const Study& study) {
          fixed(100 * arm.mean, 2) + (arm.seeds.size() > 1 ? " +- " + fixed(100 * arm.spread, 2) : ""),
          arm.to_dense ? text_of(*arm.to_dense) : "", with_unit(static_cast<double>(f.params)),
          with_unit(static_cast<double>(f.active_params)), with_unit(static_cast<double>(f.flops)),
-         percent(routed_share(f), 1), fixed(f.p50_ms, 3), fixed(f.p95_ms, 3), fixed(f.experts, 2),
+         percent(f.routed_share(), 1), fixed(f.p50_ms, 3), fixed(f.p95_ms, 3), fixed(f.experts, 2),
          fixed(1e-6 * f.bytes, 2)});
   }
   out << columns(rows);

@@ -31,9 +31,7 @@ struct SuperclassOptions {
 
 Evaluation evaluate_holdout(const LoadedModel& baseline, const Dataset& dataset, Confusion confusion,
                             int threads) {
-  ImageChoice choice = choose_images(dataset, baseline.description, "holdout");
-  const EvaluationImages images(dataset, choice.split, std::move(choice.indices),
-                                baseline.description.preprocess);
+  const EvaluationImages images = images_of(dataset, baseline.description, "holdout");
   auto inference = Inference::taking_weights(*baseline.model, threads);
   return evaluate(*baseline.model, inference, images, confusion);
 }

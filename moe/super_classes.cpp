@@ -164,6 +164,10 @@ DivisionReport judge_division(std::span<const double> graph, std::span<const int
   return report;
 }
 
+const char* name_of(ClusterMethod method) {
+  return method == ClusterMethod::spectral ? "spectral" : "agglomerative";
+}
+
 Clustering cluster_classes(std::span<const double> confusion, const std::vector<std::string>& classes,
                            int experts, ClusterMethod method, uint64_t seed) {
   check_arguments(confusion, classes.size(), experts);

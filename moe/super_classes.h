@@ -46,6 +46,7 @@ struct Clustering {
 
 /// How classes are clustered: by the eigenvectors of the confusion graph, or by merging them pair by pair.
 enum class ClusterMethod { spectral, agglomerative };
+const char* name_of(ClusterMethod method);
 
 /// Divides the classes by what the baseline confuses, by spectral clustering (Ng, Jordan and Weiss, NIPS
 /// 2001):

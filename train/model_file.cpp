@@ -46,4 +46,9 @@ ImageChoice choose_images(const Dataset& dataset, const ModelDescription& model,
   return choice;
 }
 
+EvaluationImages images_of(const Dataset& dataset, const ModelDescription& model, const std::string& split) {
+  ImageChoice choice = choose_images(dataset, model, split);
+  return {dataset, choice.split, std::move(choice.indices), model.preprocess};
+}
+
 }  // namespace vmoe

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "data/batch.h"
 #include "data/dataset.h"
 #include "train/checkpoint.h"
 
@@ -24,6 +25,10 @@ struct ImageChoice {
   Split split;
   std::vector<int64_t> indices;
 };
+/// Throws InputError if there are none.
 ImageChoice choose_images(const Dataset& dataset, const ModelDescription& model, const std::string& split);
+
+/// Those images, as the model sees them. The data set must outlive them.
+EvaluationImages images_of(const Dataset& dataset, const ModelDescription& model, const std::string& split);
 
 }  // namespace vmoe

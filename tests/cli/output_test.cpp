@@ -34,6 +34,8 @@ TEST_CASE("numbers are written for people") {
   CHECK(with_unit(1234) == "1.23 k");
   CHECK(with_unit(5.39e8) == "539 M");
   CHECK(with_unit(999999) == "1.00 M");
+  CHECK(with_unit(9996) == "10.0 k");
+  CHECK(with_unit(-12345) == "-12.3 k");
   CHECK(duration(3.2) == "3 s");
   CHECK(duration(125) == "2 min 05 s");
   CHECK(duration(4020) == "1 h 07 min");

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "train/figures.h"
+
 namespace vmoe {
 namespace {
 
@@ -65,17 +67,7 @@ std::string signed_decimal(double value, int places) {
 }
 
 std::string with_thousands(double value) {
-  if (!std::isfinite(value)) return kNothing;
-  constexpr std::array<const char*, 5> kUnits = {"", " k", " M", " G", " T"};
-  size_t unit = 0;
-  // 999.5 would be written "1000".
-  while (std::abs(value) >= 999.5 && unit + 1 < kUnits.size()) {
-    value /= 1000;
-    ++unit;
-  }
-  const double size = std::abs(value);
-  const int places = unit == 0 && value == std::floor(value) ? 0 : size < 9.995 ? 2 : size < 99.95 ? 1 : 0;
-  return decimal(value, places) + kUnits[unit];
+  return std::isfinite(value) ? with_unit(value) : kNothing;
 }
 
 std::string percentage(double share, int places) {

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "moe/layers.h"
+#include "tensor/error.h"
 #include "train/suggest.h"
 
 namespace vmoe {
@@ -51,6 +52,13 @@ const std::vector<StudyArm>& mobile_arms() {
       {"wide", "no experts, equal parameters in all", "none"},
   };
   return arms;
+}
+
+const StudyArm& mobile_arm(const std::string& name) {
+  for (const StudyArm& arm : mobile_arms()) {
+    if (arm.name == name) return arm;
+  }
+  throw Error(ExitCode::internal, "the study of Mobile V-MoE has no arm '" + name + "'");
 }
 
 std::vector<StudyArm> choose_arms(const std::vector<std::string>& names, const DatasetInfo& data) {

@@ -22,6 +22,9 @@ struct StudyArm {
 /// dense, superclass, random, image, token, coarse, wide: the order in which they run and are printed.
 const std::vector<StudyArm>& mobile_arms();
 
+/// One of them (Error(internal) for another name).
+const StudyArm& mobile_arm(const std::string& name);
+
 /// The arms of these names, in the order above; without names all that the data allow. Throws UsageError for
 /// an unknown name, or "coarse" where the data have no coarse labels.
 std::vector<StudyArm> choose_arms(const std::vector<std::string>& names, const DatasetInfo& data);

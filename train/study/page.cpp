@@ -72,7 +72,7 @@ ReportArm report_arm(const ArmSummary& arm) {
   shown.p95_ms = f.p95_ms;
   shown.experts_touched = f.experts;
   shown.bytes_touched = f.bytes;
-  shown.routed_share = static_cast<double>(f.routed_flops) / static_cast<double>(f.flops);
+  shown.routed_share = f.routed_share();
   return shown;
 }
 
@@ -101,8 +101,7 @@ ReportCurve read_curve(const fs::path& run, int seed) {
 
 void add_confusion(StudyReport& page, const LoadedModel& baseline, const Dataset& dataset, int threads) {
   const ModelDescription& model = baseline.description;
-  const EvaluationImages images(dataset, Split::train, choose_images(dataset, model, "holdout").indices,
-                                model.preprocess);
+  const EvaluationImages images = images_of(dataset, model, "holdout");
   page.classes = dataset.info().classes;
   page.confusion = evaluate(*baseline.model, images, threads, Confusion::hard).confusion;
 }
@@ -110,8 +109,7 @@ void add_confusion(StudyReport& page, const LoadedModel& baseline, const Dataset
 void add_routes(StudyReport& page, const LoadedModel& mixture, const Dataset& dataset, int threads,
                 int examples) {
   const ModelDescription& model = mixture.description;
-  const std::vector<int64_t> indices = choose_images(dataset, model, "holdout").indices;
-  const EvaluationImages images(dataset, Split::train, indices, model.preprocess);
+  const EvaluationImages images = images_of(dataset, model, "holdout");
   auto inference = Inference::taking_weights(*mixture.model, threads);
   const Routes routes = find_routes(*mixture.model, inference, images);
   const std::vector<ExpertRoutes> experts = by_expert(routes, 0, model.config.moe.super_classes);
@@ -131,7 +129,8 @@ void add_routes(StudyReport& page, const LoadedModel& mixture, const Dataset& da
     }
     for (const size_t i : best_examples(routes, experts[e], e, examples)) {
       scratch.reset();
-      const ImageView image = dataset.image(Split::train, indices[i], scratch);
+      const ImageView image =
+          dataset.image(Split::train, images.image_index(static_cast<int64_t>(i)), scratch);
       page.examples[e].push_back({png_of(image, scratch), page.classes[routes.labels[i]]});
     }
   }

@@ -27,6 +27,9 @@ struct ArmResult {
   int threads = 0;  // of the two times
   std::string isa;
   std::vector<uint8_t> hits;  // [n] 0 or 1, in the order of the test images; in the file four to a digit
+
+  /// Share of the FLOPs that is in routed experts, 0 to 1.
+  double routed_share() const { return static_cast<double>(routed_flops) / static_cast<double>(flops); }
 };
 
 Record to_record(const ArmResult& result);

@@ -18,8 +18,7 @@ Clustering capped_clusters(const std::vector<double>& confusion, const std::vect
 Clustering divide_by_confusion(const LoadedModel& baseline, const Dataset& dataset, int experts,
                                ClusterMethod method, int threads) {
   const ModelDescription& model = baseline.description;
-  const EvaluationImages images(dataset, Split::train, choose_images(dataset, model, "holdout").indices,
-                                model.preprocess);
+  const EvaluationImages images = images_of(dataset, model, "holdout");
   const Evaluation evaluation = evaluate(*baseline.model, images, threads, Confusion::hard);
   return capped_clusters(evaluation.confusion, model.classes, experts, method);
 }

@@ -1,6 +1,5 @@
 #include "train/study/study.h"
 
-#include <cstdio>
 #include <filesystem>
 
 #include "moe/layers.h"
@@ -10,6 +9,7 @@
 #include "train/checkpoint.h"
 #include "train/division.h"
 #include "train/evaluate.h"
+#include "train/figures.h"
 #include "train/model_file.h"
 #include "train/study/arms.h"
 #include "train/study/one_image.h"
@@ -37,12 +37,6 @@ void require_sense(const StudyOptions& o) {
     throw UsageError("--upcycle " + std::to_string(o.upcycle_epochs) +
                      ": give --epochs, too, and more: that many of them train the dense start");
   }
-}
-
-std::string percent_text(double share) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f %%", 100 * share);
-  return text;
 }
 
 /// One study in one folder.
@@ -120,8 +114,8 @@ void MobileStudy::open_folder() const {
 Record MobileStudy::shared_recipe() const {
   Record shared;
   shared["data"] = data_;
-  shared["model"] = to_json(model_from_flags(flags(mobile_arms()[1]), dataset_->info()));
-  shared["method"] = options_.method == ClusterMethod::spectral ? "spectral" : "agglomerative";
+  shared["model"] = to_json(model_from_flags(flags(mobile_arm("superclass")), dataset_->info()));
+  shared["method"] = name_of(options_.method);
   shared["upcycle"] = options_.upcycle_epochs;
   shared["training"] = training_recipe(options_.train);
   return shared;
@@ -136,8 +130,8 @@ Record MobileStudy::recipe(const StudyArm& arm) const {
   json["training"] = training_recipe(options_.train);
   if (arm.router != "none" && options_.upcycle_epochs > 0) json["upcycle"] = options_.upcycle_epochs;
   if (arm.division == ArmDivision::clustered || arm.division == ArmDivision::random) {
-    json["method"] = options_.method == ClusterMethod::spectral ? "spectral" : "agglomerative";
-    json["baseline"] = model(mobile_arms()[0]);
+    json["method"] = name_of(options_.method);
+    json["baseline"] = model(mobile_arm("dense"));
   }
   return json;
 }
@@ -155,8 +149,8 @@ Study MobileStudy::go() {
       listener_.say(arm.name + ", seed " + std::to_string(seed) + ": " + arm.meaning);
       const ArmResult result = finish(arm, seed, train_arm(arm, seed));
       results_.append(result);
-      listener_.say(arm.name + ", seed " + std::to_string(seed) + ": top-1 " + percent_text(result.top1) +
-                    " of " + std::to_string(result.hits.size()) + " test images");
+      listener_.say(arm.name + ", seed " + std::to_string(seed) + ": top-1 " + percent(result.top1) + " of " +
+                    std::to_string(result.hits.size()) + " test images");
     }
   }
   summarise_all(study);
@@ -171,7 +165,7 @@ Study MobileStudy::go() {
 
 void MobileStudy::summarise_all(Study& study) const {
   study.results = results_path().string();
-  const StudyArm& clustered = mobile_arms()[1];
+  const StudyArm& clustered = mobile_arm("superclass");
   for (const StudyArm& arm : mobile_arms()) {
     if (!possible(arm) || results_of(arm).empty()) continue;
     study.arms.push_back(summary_of(arm));
@@ -194,8 +188,7 @@ void MobileStudy::measure_times(Study& study) const {
   std::vector<Model*> takers;
   for (const LoadedModel& model : models) takers.push_back(model.model.get());
   const ModelDescription& d = models[0].description;
-  const EvaluationImages images(*dataset_, Split::train, choose_images(*dataset_, d, "holdout").indices,
-                                d.preprocess);
+  const EvaluationImages images = images_of(*dataset_, d, "holdout");
   const std::vector<OneImageTimes> times = times_of_one_image(takers, images, threads());
   for (size_t i = 0; i < times.size(); ++i) {
     study.arms[i].figures.p50_ms = times[i].p50_ms;
@@ -258,7 +251,7 @@ std::string MobileStudy::start_of(const StudyArm& arm, int seed) {
 std::string MobileStudy::division_of(const StudyArm& arm, int seed) {
   if (arm.division == ArmDivision::none) return "";
   if (arm.division == ArmDivision::coarse) return "coarse";
-  const StudyArm& clustered = mobile_arms()[1];
+  const StudyArm& clustered = mobile_arm("superclass");
   const std::string name = hash(clustered);
   const fs::path file = folder_ / ("super-classes-" + name + ".json");
   if (!file_exists(file)) write_file(file, super_classes_to_json(find_super_classes()));
@@ -271,16 +264,16 @@ std::string MobileStudy::division_of(const StudyArm& arm, int seed) {
 
 // From what the dense arm of seed 1 confuses on the images that it did not train on.
 SuperClasses MobileStudy::find_super_classes() {
-  const StudyArm& dense = mobile_arms()[0];
+  const StudyArm& dense = mobile_arm("dense");
   if (!results_.find(hash(dense), dense.name, 1))
     listener_.say("super-classes: from the dense arm, seed 1, and its hold-out");
   const LoadedModel baseline = load_model(train_arm(dense, 1).model_path);
   const Clustering found = divide_by_confusion(baseline, *dataset_, experts_, options_.method, threads());
   for (const std::string& warning : found.warnings) listener_.run.warn(warning);
   if (found.super_classes.report) {
-    listener_.say("super-classes: " + percent_text(found.super_classes.report->inside_share) +
-                  " of the confusion lies inside them, " +
-                  percent_text(found.super_classes.report->random_mean) + " inside random ones");
+    listener_.say("super-classes: " + percent(found.super_classes.report->inside_share) +
+                  " of the confusion lies inside them, " + percent(found.super_classes.report->random_mean) +
+                  " inside random ones");
   }
   return found.super_classes;
 }
@@ -291,8 +284,7 @@ ArmResult MobileStudy::finish(const StudyArm& arm, int seed, const RunSummary& r
   const ModelSize size = size_of(d.config);
   const EvaluationImages test(*dataset_, Split::test, d.preprocess);
   Evaluation e = evaluate(*loaded.model, test, threads());
-  const EvaluationImages holdout(*dataset_, Split::train, choose_images(*dataset_, d, "holdout").indices,
-                                 d.preprocess);
+  const EvaluationImages holdout = images_of(*dataset_, d, "holdout");
   const OneImageWeights weights = weights_of_one_image(*load_model(run.model_path).model, holdout, threads());
   const OneImageTimes times = times_of_one_image({loaded.model.get()}, holdout, threads())[0];
   return {.hash = hash(arm),
@@ -331,7 +323,7 @@ std::vector<ArmResult> MobileStudy::results_of(const StudyArm& arm) const {
 }
 
 ArmSummary MobileStudy::summary_of(const StudyArm& arm) const {
-  return summarise(arm.name, arm.meaning, results_of(arm), results_of(mobile_arms()[0]));
+  return summarise(arm.name, arm.meaning, results_of(arm), results_of(mobile_arm("dense")));
 }
 
 }  // namespace
