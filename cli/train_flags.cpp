@@ -74,10 +74,7 @@ std::string default_output(const TrainOptions& options, const std::string& recip
   namespace fs = std::filesystem;
   if (!recipe.empty()) return (fs::path("runs") / fs::path(recipe).stem()).string();
   if (!options.model.model.empty()) return "runs/" + options.model.model;
-  if (options.data.starts_with("synthetic")) return "runs/synthetic";
-  std::error_code ignored;
-  const fs::path data = fs::weakly_canonical(options.data, ignored);  // "." and ".." have names, too
-  return (fs::path("runs") / (data.has_filename() ? data.filename() : "data")).string();
+  return (fs::path("runs") / name_of_data(options.data)).string();
 }
 
 }  // namespace vmoe

@@ -90,4 +90,12 @@ std::vector<std::string> list_folder(const std::string& folder, bool folders) {
   return names;
 }
 
+std::string name_of_data(const std::string& path) {
+  namespace fs = std::filesystem;
+  if (path == "synthetic" || path.starts_with("synthetic:")) return "synthetic";
+  std::error_code ignored;
+  const fs::path data = fs::weakly_canonical(path, ignored);
+  return data.has_filename() ? data.filename().string() : "data";
+}
+
 }  // namespace vmoe

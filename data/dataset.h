@@ -75,4 +75,7 @@ struct DatasetOptions {
 /// is malformed or has fewer than two classes.
 std::unique_ptr<Dataset> open_dataset(const std::string& path, const DatasetOptions& options = {});
 
+/// What to call data of that path: its last name ("." and "pictures/" have one, too), or "synthetic".
+std::string name_of_data(const std::string& path);
+
 }  // namespace vmoe

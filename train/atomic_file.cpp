@@ -1,6 +1,7 @@
 #include "train/atomic_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,6 +125,18 @@ FileHandle::~FileHandle() {
 int FileHandle::close() {
   if (descriptor_ < 0) return 0;
   return ::close(std::exchange(descriptor_, -1)) == 0 ? 0 : errno;
+}
+
+FileLock::FileLock(const fs::path& path, IfHeld if_held) {
+  std::error_code ignored;
+  const bool folder = fs::is_directory(path, ignored);
+  file_ = FileHandle(open_file(path, O_RDONLY | O_NONBLOCK | (folder ? O_DIRECTORY : O_CREAT)));
+  if (file_.get() < 0) throw io_error("open", path, errno);
+  const int how = LOCK_EX | (if_held == IfHeld::refuse ? LOCK_NB : 0);
+  int result;
+  do result = ::flock(file_.get(), how);
+  while (result != 0 && errno == EINTR);
+  if (result != 0 && errno == EWOULDBLOCK) file_.close();
 }
 
 InputFile::InputFile(fs::path path) : path_(std::move(path)) {

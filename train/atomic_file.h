@@ -43,6 +43,22 @@ class FileHandle {
   int descriptor_ = -1;
 };
 
+/// Holds a file or folder until it is destroyed; the system lets go of it when the process ends in any way.
+/// It keeps out who asks for the same lock, in this process or another, and nobody else.
+class FileLock {
+ public:
+  enum class IfHeld { wait, refuse };
+  FileLock() = default;
+  /// A file that is not there is made, empty. IoError if it cannot be opened; a file system without locks
+  /// grants all.
+  FileLock(const std::filesystem::path& path, IfHeld if_held);
+  /// False if somebody else has it and this one was not to wait.
+  bool held() const { return file_.get() >= 0; }
+
+ private:
+  FileHandle file_;
+};
+
 /// A regular file that is read at given places. Its size is the one it had when it was opened.
 class InputFile {
  public:

@@ -1,14 +1,9 @@
 #include "train/run.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 
 #include "data/batch.h"
 #include "train/atomic_file.h"
@@ -18,7 +13,9 @@
 #include "train/metrics.h"
 #include "train/plan.h"
 #include "train/routing_report.h"
+#include "train/run_folder.h"
 #include "train/run_state.h"
+#include "train/settings.h"
 
 namespace vmoe {
 
@@ -29,98 +26,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// The files of a run.
-struct RunFolder {
-  explicit RunFolder(const fs::path& folder)
-      : folder(folder),
-        best(folder / "best.safetensors"),
-        last(folder / "last.safetensors"),
-        state(folder / "last.state.safetensors"),
-        config(folder / "config.json"),
-        metrics(folder / "metrics.jsonl"),
-        summary(folder / "summary.csv") {}
-
-  std::vector<fs::path> files() const { return {state, last, best, config, metrics, summary}; }
-
-  fs::path folder, best, last, state, config, metrics, summary;
-  FileHandle lock;
-};
-
-// Holds the folder for this process until it is closed, so that two runs never write into one.
-FileHandle lock_folder(const fs::path& folder) {
-  FileHandle handle(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (handle.get() < 0) throw io_error("open", folder, errno);
-  if (flock(handle.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    throw UsageError("--output " + folder.string() + ": another run is writing into this folder");
-  }
-  return handle;
-}
-
-// A run replaces its own files, and with --overwrite begins with that.
-void require_init_elsewhere(const TrainOptions& options) {
-  std::error_code ignored;
-  if (options.init.empty() ||
-      !fs::equivalent(fs::absolute(options.init).parent_path(), options.output, ignored))
-    return;
-  throw UsageError("--init " + options.init +
-                   ": lies in the folder of --output, whose files the run replaces; "
-                   "give another --output");
-}
-
-// Makes the folder, or clears a run out of it, or refuses.
-RunFolder open_folder(const TrainOptions& options) {
-  RunFolder run(options.output);
-  std::error_code error;
-  fs::create_directories(run.folder, error);
-  if (error || !fs::is_directory(run.folder, error)) {
-    throw IoError("cannot make the output folder '" + options.output +
-                  "': " + (error ? error.message() : "a file of that name exists"));
-  }
-  const auto files = run.files();
-  const bool holds_run = std::any_of(files.begin(), files.end(), file_exists);
-  if (holds_run && !options.resume && !options.overwrite) {
-    throw UsageError("--output " + options.output +
-                     ": holds a run already; add --resume to continue it or "
-                     "--overwrite to start anew");
-  }
-  run.lock = lock_folder(run.folder);
-  if (options.overwrite) {
-    for (const fs::path& file : files) {
-      fs::remove(file, error);
-      fs::remove(file.parent_path() / ("." + file.filename().string() + ".tmp"),
-                 error);  // of a run that was killed
-    }
-  }
-  return run;
-}
-
-// A log to be read, empty if there is none; a pipe or a folder of its name is an error and not a wait.
-std::ifstream open_log(const fs::path& path) {
-  if (file_exists(path)) InputFile must_be_regular(path);
-  return std::ifstream(path, std::ios::binary);
-}
-
-// Bytes of the leading lines of a log whose "step" is at most `step`.
-uint64_t bytes_up_to(const fs::path& path, int64_t step) {
-  std::ifstream file = open_log(path);
-  uint64_t bytes = 0;
-  for (std::string line; std::getline(file, line) && !file.eof(); bytes += line.size() + 1) {
-    const auto json = nlohmann::json::parse(line, nullptr, false);
-    if (!json.is_object() || !json.contains("step") || !json["step"].is_number() || json["step"] > step)
-      break;
-  }
-  return bytes;
-}
-
-// Bytes of the header and the rows of the first `epochs` epochs of the table.
-uint64_t bytes_of_epochs(const fs::path& path, int64_t epochs) {
-  std::ifstream file = open_log(path);
-  uint64_t bytes = 0;
-  std::string line;
-  for (int64_t i = 0; i <= epochs && std::getline(file, line) && !file.eof(); ++i) bytes += line.size() + 1;
-  return bytes;
 }
 
 const std::vector<std::string> kSummaryColumns = {"epoch",
@@ -135,33 +40,11 @@ const std::vector<std::string> kSummaryColumns = {"epoch",
                                                   "images_per_second",
                                                   "seconds"};
 
-// The settings of a run in the words of this program: its model has keys that an earlier one did not write.
-nlohmann::ordered_json known_settings(nlohmann::ordered_json then) {
-  const nlohmann::ordered_json::json_pointer model("/model/config");
-  if (then.contains(model)) then[model] = to_json(model_config_from_json(then[model], "--resume"));
-  return then;
-}
-
-// Says which setting differs from the run that is to be continued.
-void require_same_settings(const nlohmann::ordered_json& now, nlohmann::ordered_json then) {
-  if (then.is_object() && !then.contains("precision")) {  // of a run from before there was a choice
-    then["precision"] = "fp32";
-    then["precision-isa"] = "none";
-  }
-  if (now == then) return;
-  const nlohmann::ordered_json before = then.flatten(), after = now.flatten();
-  for (const auto& [path, value] : after.items()) {  // "/model/config/vit/dim"
-    if (before.contains(path) && before[path] == value) continue;
-    const std::string was = before.contains(path) ? before[path].dump() : "none";
-    throw UsageError("--resume: " + path.substr(1) + " is " + value.dump() + ", but the run has " + was +
-                     "; only --threads, --max-steps and --save-every may differ");
-  }
-  for (const auto& [path, value] : before.items()) {
-    if (after.contains(path)) continue;
-    throw UsageError("--resume: the run has " + path.substr(1) + " " + value.dump() +
-                     ", which must be given again");
-  }
-  throw UsageError("--resume: the run was made with settings that this program does not know");
+// A run that cannot fit is refused before anything is laid out: later the system might end it without a word.
+RunPlan plan_that_fits(const TrainOptions& options) {
+  RunPlan plan = plan_run(options);
+  require_memory("the model, with gradients and moments,", least_memory(plan));
+  return plan;
 }
 
 // One run in one folder.
@@ -170,8 +53,8 @@ class Run {
   Run(const TrainOptions& options, const RunListener& listener)
       : options_(options),
         listener_(listener),
-        plan_(plan_run(options)),
-        folder_(open_folder(options)),
+        plan_(plan_that_fits(options)),
+        folder_(open_run_folder(options)),
         model_(plan_.description.config),
         optimizer_(start_weights(), plan_.adamw),
         batches_(*plan_.dataset, plan_.split.train, plan_.description.preprocess, plan_.augment,
@@ -195,6 +78,7 @@ class Run {
     return model_.parameters();
   }
   double expected_load() const;
+  uint64_t kept(const fs::path& log, const KeptLog& kept) const;
   void restore();
   int64_t epoch() const { return state_.step / plan_.steps_per_epoch; }  // whole ones done
   bool finished() const { return state_.step >= plan_.total_steps(); }
@@ -224,6 +108,7 @@ class Run {
   std::unique_ptr<CsvFile> table_;
 
   int64_t started_epoch_ = -1;        // the epoch that batches_ is set to
+  int64_t saved_step_ = -1;           // of the last checkpoint of this call
   std::vector<double> step_seconds_;  // of this call
   bool outlook_reported_ = false;
   Clock::time_point begin_ = Clock::now(), saved_ = begin_, epoch_begin_ = begin_;
@@ -236,20 +121,29 @@ double Run::expected_load() const {
   return expected_load_entropy(plan_.description.config.moe, labels);
 }
 
+// Bytes to go on behind. What the log lacks is said, for nobody can write it again.
+uint64_t Run::kept(const fs::path& log, const KeptLog& kept) const {
+  if (kept.lost > 0) {
+    listener_.warn("'" + log.string() + "': " + std::to_string(kept.lost) +
+                   " lines of the run so far are damaged or missing");
+  }
+  return kept.bytes;
+}
+
 void Run::restore() {
   const bool resume = options_.resume && file_exists(folder_.state);
   uint64_t keep_metrics = 0, keep_table = 0;
   state_.routing = RoutingStatistics(step_.routing().experts());
   if (resume) {
-    require_same_settings(plan_.settings, known_settings(read_run_settings(folder_.state)));
+    require_same_settings(plan_.settings, read_run_settings(folder_.state));
     state_ = load_run_state(folder_.state, model_, optimizer_);
     if (!step_.expert_load().set_counts(state_.expert_load)) {
       throw InputError("'" + folder_.state.string() + "': 'expert_load' has " +
                        std::to_string(state_.expert_load.size()) + " counts, the model needs " +
                        std::to_string(step_.expert_load().counts().size()));
     }
-    keep_metrics = bytes_up_to(folder_.metrics, state_.step);
-    keep_table = bytes_of_epochs(folder_.summary, epoch());
+    keep_metrics = kept(folder_.metrics, kept_metrics(folder_.metrics, state_.step));
+    keep_table = kept(folder_.summary, kept_summary(folder_.summary, epoch()));
   }
   if (!resume) write_file(folder_.config, plan_.settings.dump(2) + "\n");
   metrics_ = std::make_unique<JsonLines>(folder_.metrics, keep_metrics);
@@ -483,10 +377,12 @@ Evaluation Run::evaluate_holdout() {
 // Best, then last, then the state: a crash in between repeats from the older state and writes the same files
 // again.
 void Run::save() {
+  if (saved_step_ == state_.step) return;
   metrics_->flush();
   table_->flush();
   save_model(folder_.last, model_, optimizer_.deployed(), plan_.description);
   save_run_state(folder_.state, model_, optimizer_, state_, plan_.settings);
+  saved_step_ = state_.step;
   saved_ = Clock::now();
 }
 
@@ -494,8 +390,7 @@ void Run::save() {
 
 RunSummary train(const TrainOptions& options, const RunListener& listener) {
   TrainOptions decided = options;
-  if (decided.output.empty()) decided.output = "runs/" + fs::path(options.data).filename().string();
-  require_init_elsewhere(decided);
+  if (decided.output.empty()) decided.output = (fs::path("runs") / name_of_data(options.data)).string();
   return Run(decided, listener).go();
 }
 

@@ -134,7 +134,7 @@ TEST_CASE("what differs from the run is named, also within the model") {
   };
   CHECK(refusal({"--mlp-dim", "32"}).find("mlp_dim is 32, but the run has 16") != std::string::npos);
   CHECK(refusal({"--holdout", "0.4"}).find("holdout is 0.4, but the run has 0.1") != std::string::npos);
-  CHECK(refusal({"--isa", "plain"}).find("isa is \"plain\", but the run has \"") != std::string::npos);
+  CHECK(refusal({"--isa", "plain"}).find("not \"plain\"; give --isa ") != std::string::npos);
 }
 
 TEST_CASE("a run in bf16 says so, is resumed to the same bytes, and never in another precision") {
@@ -197,7 +197,53 @@ TEST_CASE("a run remembers which instruction set auto became, and another machin
   succeed(train_command(run, {"--max-steps", "1", "--overwrite", "--isa", "plain"}));
   const Outcome refused = vmoe::testing::vmoe(train_command(run, {"--resume"}));
   CHECK(refused.code == 2);
-  CHECK(refused.err.find("isa is \"" + widest + "\", but the run has \"plain\"") != std::string::npos);
+  CHECK(refused.err.find("instruction set \"plain\", not \"" + widest + "\"; give --isa plain") !=
+        std::string::npos);
+}
+
+TEST_CASE("a run whose state is lost is not begun anew over its models") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string();
+  succeed(train_command(run, {"--epochs", "3"}));
+  const std::string metrics = bytes_of(folder / "run/metrics.jsonl");
+  fs::remove(folder / "run/last.state.safetensors");
+  const Outcome refused = vmoe::testing::vmoe(train_command(run, {"--epochs", "3", "--resume"}));
+  CHECK(refused.code == 2);
+  CHECK(refused.err.find("last.state.safetensors' is missing") != std::string::npos);
+  CHECK(bytes_of(folder / "run/metrics.jsonl") == metrics);
+  succeed(train_command(run, {"--epochs", "3", "--overwrite"}));
+}
+
+TEST_CASE("a damaged line costs a resumed run that line of its log and no other") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string();
+  succeed(train_command(run, {"--epochs", "3", "--max-steps", "8"}));
+  const fs::path log = folder / "run/metrics.jsonl";
+  std::string text = bytes_of(log);
+  const auto lines = [](const std::string& t) { return std::count(t.begin(), t.end(), '\n'); };
+  REQUIRE(lines(text) > 3);
+  text[text.find('\n') + 1] = '#';
+  std::ofstream(log, std::ios::binary) << text;
+  fs::remove(folder / "run/summary.csv");
+  const Outcome went_on = succeed(train_command(run, {"--epochs", "3", "--max-steps", "9", "--resume"}));
+  CHECK(bytes_of(log).substr(0, text.size()) == text);
+  CHECK(went_on.err.find("metrics.jsonl': 1 lines of the run so far are damaged or missing") !=
+        std::string::npos);
+  CHECK(went_on.err.find("summary.csv': ") != std::string::npos);
+}
+
+TEST_CASE("a run is resumed though its data are spelt in another way") {
+  const TemporaryFolder folder;
+  const std::string data = (folder / "pictures").string(), run = (folder / "run").string();
+  for (const char* name : {"train/a", "train/b"})
+    succeed({"data", kTinyData, "--export", data + "/" + name, "--count", "4"});
+  std::vector<std::string> command = train_command(run, {"--max-steps", "1"});
+  command[1] = data;
+  succeed(command);
+  command[1] = data + "/../pictures/";
+  command.back() = "2";
+  command.push_back("--resume");
+  succeed(command);
 }
 
 TEST_CASE("a state or a log that is none ends a resumed run in one line") {
