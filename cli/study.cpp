@@ -123,7 +123,9 @@ void print(std::ostream& out, const Study& study) {
          "seeds in common\nand the test images. Of one image: times, experts in a block with experts, and "
          "weights "
          "read.\n";
-  if (study.missing > 0) out << study.missing << " runs are missing; without --only-table they are made.\n";
+  for (const std::string& run : study.diverged) out << "No result of " << run << '\n';
+  if (study.report.empty() && study.missing > 0)
+    out << study.missing << " runs are missing; without --only-table they are made.\n";
   out << "Results: " << study.results << '\n';
   if (!study.report.empty()) out << "Report: " << study.report << '\n';
 }
@@ -153,6 +155,7 @@ ExitCode study_command(Arguments arguments, Streams& streams) {
     json["results"] = study.results;
     if (!study.report.empty()) json["report"] = study.report;
     json["missing"] = study.missing;
+    json["diverged"] = study.diverged;
     json["arms"] = Json::array();
     for (const ArmSummary& arm : study.arms) json["arms"].push_back(to_json(arm));
     json["comparisons"] = Json::array();
@@ -164,7 +167,7 @@ ExitCode study_command(Arguments arguments, Streams& streams) {
   } else {
     print(streams.out, study);
   }
-  return ExitCode::done;
+  return study.diverged.empty() ? ExitCode::done : ExitCode::internal;
 }
 
 }  // namespace vmoe

@@ -40,6 +40,11 @@ struct Interrupted : Error {
   explicit Interrupted(const std::string& line) : Error(ExitCode::interrupted, line) {}
 };
 
+/// Training left the numbers: a loss or a gradient that is not finite. Another recipe may do better.
+struct DivergedError : Error {
+  explicit DivergedError(const std::string& line) : Error(ExitCode::internal, line) {}
+};
+
 /// A bug of ours: shapes that cannot meet, a broken invariant.
 struct ShapeError : Error {
   explicit ShapeError(const std::string& line) : Error(ExitCode::internal, line) {}

@@ -1,6 +1,5 @@
 #include "train/model_file.h"
 
-#include <filesystem>
 #include <numeric>
 
 #include "data/split.h"
@@ -9,14 +8,28 @@
 
 namespace vmoe {
 
+namespace fs = std::filesystem;
+
+namespace {
+
+// The best model of a run, else its last, else nothing.
+fs::path model_in(const fs::path& run) {
+  for (const char* name : {"best.safetensors", "last.safetensors"}) {
+    if (file_exists(run / name)) return run / name;
+  }
+  return {};
+}
+
+}  // namespace
+
+bool holds_model(const fs::path& run) {
+  return !model_in(run).empty();
+}
+
 std::string model_path(const std::string& argument) {
-  namespace fs = std::filesystem;
   std::error_code ignored;
   if (!fs::is_directory(argument, ignored)) return argument;
-  for (const char* name : {"best.safetensors", "last.safetensors"}) {
-    const fs::path path = fs::path(argument) / name;
-    if (file_exists(path)) return path.string();
-  }
+  if (const fs::path model = model_in(argument); !model.empty()) return model.string();
   throw InputError("'" + argument +
                    "' holds no model; a run's folder has best.safetensors or last.safetensors");
 }

@@ -1,6 +1,7 @@
 #pragma once
 // Trained models as users name them, and the data that belong to them.
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -13,6 +14,9 @@ namespace vmoe {
 /// The file that a MODEL on the command line means: itself, or of a run's folder the best model, else the
 /// last.
 std::string model_path(const std::string& argument);
+
+/// Whether the folder of a run has a model in it; not before its first checkpoint.
+bool holds_model(const std::filesystem::path& run);
 
 /// Opens the data set and requires that its classes are the model's, by name and order (InputError naming the
 /// first difference).

@@ -180,12 +180,10 @@ StepFigures TrainingStep::run(const FillBatch& fill, uint32_t epoch, int64_t pos
   in_parallel(work);
   lanes.rethrow();
   if (!finite) {
-    throw Error(ExitCode::internal,
-                "step " + std::to_string(step) + ": " +
-                    (std::isfinite(total.loss) ? "the gradient" : "the loss") +
-                    " is not finite; the weights keep their last values. Lower the learning rate "
-                    "(now " +
-                    std::to_string(lr) + ") or set --clip-norm 1");
+    throw DivergedError("step " + std::to_string(step) + ": " +
+                        (std::isfinite(total.loss) ? "the gradient" : "the loss") +
+                        " is not finite; the weights keep their last values. Lower the learning rate (now " +
+                        std::to_string(lr) + ") or set --clip-norm 1");
   }
   std::swap(load_, next_load_);
   return total;

@@ -74,6 +74,46 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a run whose numbers end is named and left out, and the other arms go on") {
+  const TemporaryFolder folder;
+  TinyStudy study;
+  study.options.arms = {"dense", "coarse"};
+  study.options.train.lr = 100;
+  study.options.train.clip_norm = 0;
+  study.options.train.model.layer_scale = 1000;
+  const Study blown = study.run(folder / "blown");
+  REQUIRE(blown.diverged.size() == 2);
+  CHECK(blown.diverged[0].find("dense, seed 1: step ") == 0);
+  CHECK(blown.diverged[1].find("coarse, seed 1: step ") == 0);
+  CHECK((blown.missing == 2 && blown.arms.empty()));
+  CHECK(std::filesystem::exists(blown.report));
+}
+
+TEST_CASE(
+    "a study ends with its table though a run's folder is empty, and refuses a folder as its page first") {
+  const TemporaryFolder folder;
+  TinyStudy study;
+  study.run(folder / "one");
+  study.options.results = (folder / "one/results.jsonl").string();
+  std::filesystem::create_directories(folder / "two/runs/dense-1");
+  const Study again = study.run(folder / "two");
+  CHECK(study.steps == 0);
+  CHECK(again.arms.size() == 2);
+  std::filesystem::create_directories(folder / "three/report.html");
+  CHECK_THROWS_AS(study.run(folder / "three"), IoError);
+}
+
+TEST_CASE("a finished baseline gives its super-classes whatever the run beside it was made with") {
+  const TemporaryFolder folder;
+  TinyStudy study;
+  study.options.arms = {"dense"};
+  study.run(folder.path());
+  std::filesystem::remove(folder / "runs/dense-1/last.state.safetensors");
+  study.options.arms = {"superclass"};
+  CHECK(study.run(folder.path()).arms.size() == 2);
+  CHECK(study.steps == 10);
+}
+
 TEST_CASE("a study's page has curves, confusion, routes and examples of the runs that are there") {
   const TemporaryFolder folder;
   TinyStudy tiny;

@@ -180,6 +180,20 @@ TEST_CASE("a result is the same after the file, and a line without an end is dro
   CHECK(again.find("f123456789abcdef", "wide", 2) == nullptr);
 }
 
+TEST_CASE("two studies write their results into one file, turn by turn, and see each other's") {
+  const TemporaryFolder folder;
+  const auto file = folder / "results.jsonl";
+  ResultsFile one(file), other(file);
+  one.append(result_of("dense", 1, {1}));
+  other.append(result_of("wide", 1, {0}));
+  one.append(result_of("dense", 2, {1}));
+  CHECK(one.all().size() == 3);
+  CHECK(other.find("0123456789abcdef", "dense", 2) == nullptr);
+  other.refresh();
+  CHECK(other.find("0123456789abcdef", "dense", 2) != nullptr);
+  CHECK(ResultsFile(file).all().size() == 3);
+}
+
 TEST_CASE("a line that is no result is an error that names file and line") {
   const TemporaryFolder folder;
   const auto file = folder / "results.jsonl";

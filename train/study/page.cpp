@@ -139,8 +139,7 @@ void add_routes(StudyReport& page, const LoadedModel& mixture, const Dataset& da
 StudyReport study_page(const Study& study, const Dataset& dataset, const Record& recipe, int threads) {
   const DatasetInfo& data = dataset.info();
   StudyReport page;
-  page.title =
-      "Mobile V-MoE on " + (data.format == "folder" ? fs::path(data.path).filename().string() : data.format);
+  page.title = "Mobile V-MoE on " + (data.format == "folder" ? name_of_data(data.path) : data.format);
   page.data = std::to_string(data.classes.size()) + " classes, " +
               std::to_string(dataset.size(Split::train)) +
               " images to train on, part of them held out to choose the epoch, " +
@@ -162,7 +161,7 @@ StudyReport study_page(const Study& study, const Dataset& dataset, const Record&
     page.differences.push_back(report_difference(c.arm, c.to, c.difference));
   for (const ArmSummary& arm : study.arms) {
     const fs::path run = study_run(study.folder, arm.name, 1);
-    if (!fs::is_directory(run)) continue;
+    if (!holds_model(run)) continue;
     if (arm.name == "dense") add_confusion(page, load_model(model_path(run.string())), dataset, threads);
     if (arm.name == "superclass") add_routes(page, load_model(model_path(run.string())), dataset, threads);
   }

@@ -4,6 +4,8 @@
 #include <cstdio>
 
 #include "tensor/error.h"
+#include "tensor/kernels/narrow.h"
+#include "train/settings.h"
 
 namespace vmoe {
 
@@ -89,7 +91,7 @@ Record training_recipe(const TrainOptions& o) {
   json["rand-augment-magnitude"] = o.augment.rand_augment_magnitude;
   json["random-erasing"] = o.augment.random_erasing;
   json["lanes"] = o.lanes;
-  json["precision"] = o.precision;
+  json["precision"] = name_of(find_training_precision(o.precision));  // "auto" differs between machines
   json["max-steps"] = o.max_steps;
   return json;
 }
@@ -104,12 +106,9 @@ void require_same_recipe(const std::string& file, const Record& now) {
   if (!file_exists(file)) return write_file(file, text_of(now) + "\n");
   const Record then = Record::parse(read_file(file, kMostBytes), nullptr, false);
   if (!then.is_object()) throw InputError("'" + file + "': not a JSON object");
-  const Record before = then.flatten(), after = Record::parse(text_of(now)).flatten();
-  for (const auto& [path, value] : after.items()) {
-    if (before.contains(path) && before[path] == value) continue;
-    const std::string was = before.contains(path) ? before[path].dump() : "none";
-    throw UsageError("'" + file + "': the study in this folder has " + path.substr(1) + " " + was + ", not " +
-                     value.dump() + "; give another --output (--results FILE may be shared)");
+  if (const auto d = first_difference(then, Record::parse(text_of(now)))) {
+    throw UsageError("'" + file + "': the study in this folder has " + d->name + " " + d->before + ", not " +
+                     d->now + "; give another --output (--results FILE may be shared)");
   }
 }
 

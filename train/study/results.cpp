@@ -94,15 +94,19 @@ ArmResult arm_result(const Record& record, const std::string& where) {
 }
 
 ResultsFile::ResultsFile(std::filesystem::path path) : path_(std::move(path)) {
+  refresh();
+}
+
+void ResultsFile::refresh() {
   if (!file_exists(path_)) return;
   const std::string text = read_file(path_, kMostBytes);
-  int line = 1;
-  for (size_t end; (end = text.find('\n', bytes_)) != std::string::npos; bytes_ = end + 1, ++line) {
-    const std::string where = "'" + path_.string() + "', line " + std::to_string(line);
+  for (size_t end; (end = text.find('\n', bytes_)) != std::string::npos; bytes_ = end + 1) {
+    const std::string where = "'" + path_.string() + "', line " + std::to_string(lines_ + 1);
     const Record record = Record::parse(text.begin() + static_cast<int64_t>(bytes_),
                                         text.begin() + static_cast<int64_t>(end), nullptr, false);
     if (!record.is_object()) throw InputError(where + ": not a JSON object");
     results_.push_back(arm_result(record, where));
+    ++lines_;
   }
 }
 
@@ -114,10 +118,13 @@ const ArmResult* ResultsFile::find(const std::string& hash, const std::string& a
 }
 
 void ResultsFile::append(const ArmResult& result) {
+  const FileLock lock(path_, FileLock::IfHeld::wait);  // a study beside this one may be writing its line
+  refresh();
   JsonLines file(path_, bytes_);
   file.append(to_record(result));
   file.flush();
   bytes_ = file.size();
+  ++lines_;
   results_.push_back(result);
 }
 

@@ -36,12 +36,15 @@ Record to_record(const ArmResult& result);
 /// Throws InputError "WHERE: ..." for a missing or mistyped figure and for hits that are not n.
 ArmResult arm_result(const Record& record, const std::string& where);
 
-/// The file of results. Several studies may write into one, one after the other.
+/// The file of results. Several studies may write into one, at the same time, too.
 class ResultsFile {
  public:
-  /// Reads what is there. A last line without an end (the machine went down) is dropped with the first
+  /// Reads what is there. A last line without an end (the machine went down) is dropped with the next
   /// `append`. Throws InputError naming file and line for a line that is none of ours.
   explicit ResultsFile(std::filesystem::path path);
+
+  /// Reads what others have added since.
+  void refresh();
 
   const std::vector<ArmResult>& all() const { return results_; }
   const ArmResult* find(const std::string& hash, const std::string& arm, int seed) const;
@@ -50,7 +53,8 @@ class ResultsFile {
 
  private:
   std::filesystem::path path_;
-  uint64_t bytes_ = 0;  // of whole lines
+  uint64_t bytes_ = 0;  // of whole lines, all of them read
+  int lines_ = 0;
   std::vector<ArmResult> results_;
 };
 

@@ -62,6 +62,8 @@ class MobileStudy {
   Study go();
 
  private:
+  bool run_arm(const StudyArm& arm, int seed, Study& study);
+  fs::path report_path() const { return folder_ / "report.html"; }
   fs::path results_path() const {
     return options_.results.empty() ? folder_ / "results.jsonl" : fs::path(options_.results);
   }
@@ -106,6 +108,8 @@ void MobileStudy::open_folder() const {
   const fs::path results = fs::absolute(results_path()).parent_path();
   if (!fs::is_directory(results, error))  // now rather than after the first arm
     throw IoError("--results " + results_path().string() + ": there is no folder '" + results.string() + "'");
+  if (fs::is_directory(report_path(), error))
+    throw IoError("cannot write '" + report_path().string() + "': it is a folder");
   Record shared = shared_recipe();
   shared["training"].erase("max-steps");  // a run that was bounded can be continued
   require_same_recipe((folder_ / "study.json").string(), shared);
@@ -141,26 +145,36 @@ Study MobileStudy::go() {
   if (!options_.only_table) open_folder();
   for (int seed = 1; seed <= options_.seeds; ++seed) {
     for (const StudyArm& arm : arms_) {
+      results_.refresh();
       if (results_.find(hash(arm), arm.name, seed)) continue;
-      if (options_.only_table) {
-        ++study.missing;
-        continue;
-      }
-      listener_.say(arm.name + ", seed " + std::to_string(seed) + ": " + arm.meaning);
-      const ArmResult result = finish(arm, seed, train_arm(arm, seed));
-      results_.append(result);
-      listener_.say(arm.name + ", seed " + std::to_string(seed) + ": top-1 " + percent(result.top1) + " of " +
-                    std::to_string(result.hits.size()) + " test images");
+      if (options_.only_table || !run_arm(arm, seed, study)) ++study.missing;
     }
   }
   summarise_all(study);
   measure_times(study);
   if (!options_.only_table) {
     study.folder = folder_.string();
-    study.report = (folder_ / "report.html").string();
+    study.report = report_path().string();
     write_report(study.report, study_page(study, *dataset_, shared_recipe(), threads()));
   }
   return study;
+}
+
+// False, with the reason in the study, for a run whose numbers end: the other arms may do better.
+bool MobileStudy::run_arm(const StudyArm& arm, int seed, Study& study) {
+  const std::string which = arm.name + ", seed " + std::to_string(seed) + ": ";
+  listener_.say(which + arm.meaning);
+  try {
+    const ArmResult result = finish(arm, seed, train_arm(arm, seed));
+    results_.append(result);
+    listener_.say(which + "top-1 " + percent(result.top1) + " of " + std::to_string(result.hits.size()) +
+                  " test images");
+    return true;
+  } catch (const DivergedError& error) {
+    study.diverged.push_back(which + error.what());
+    listener_.run.warn(study.diverged.back());
+    return false;
+  }
 }
 
 void MobileStudy::summarise_all(Study& study) const {
@@ -181,7 +195,7 @@ void MobileStudy::measure_times(Study& study) const {
   std::vector<LoadedModel> models;
   for (const ArmSummary& arm : study.arms) {
     const fs::path run = study_run(folder_, arm.name, arm.seeds[0]);
-    if (!fs::is_directory(run)) return;
+    if (!holds_model(run)) return;
     models.push_back(load_model(model_path(run.string())));
   }
   if (models.empty()) return;
@@ -220,6 +234,10 @@ RunSummary MobileStudy::train_in(const fs::path& folder, TrainOptions options) c
   } catch (const Interrupted&) {
     throw Interrupted("interrupted in " + folder.filename().string() +
                       "; the same command continues the study");
+  } catch (const UsageError& error) {
+    if (!std::string(error.what()).starts_with("--resume")) throw;  // what no run of the study could do
+    throw UsageError("'" + folder.string() + "': " + error.what() +
+                     " (or remove this folder: the study makes the run anew)");
   }
 }
 
@@ -265,9 +283,13 @@ std::string MobileStudy::division_of(const StudyArm& arm, int seed) {
 // From what the dense arm of seed 1 confuses on the images that it did not train on.
 SuperClasses MobileStudy::find_super_classes() {
   const StudyArm& dense = mobile_arm("dense");
-  if (!results_.find(hash(dense), dense.name, 1))
+  const fs::path run = study_run(folder_, dense.name, 1);
+  const bool finished = results_.find(hash(dense), dense.name, 1) && holds_model(run);
+  if (!finished) {
     listener_.say("super-classes: from the dense arm, seed 1, and its hold-out");
-  const LoadedModel baseline = load_model(train_arm(dense, 1).model_path);
+    train_arm(dense, 1);
+  }
+  const LoadedModel baseline = load_model(model_path(run.string()));
   const Clustering found = divide_by_confusion(baseline, *dataset_, experts_, options_.method, threads());
   for (const std::string& warning : found.warnings) listener_.run.warn(warning);
   if (found.super_classes.report) {

@@ -35,7 +35,8 @@ struct Study {
   std::vector<Comparison> comparisons;  // of superclass with each other arm with experts
   std::string results;                  // the file
   std::string folder, report;           // of the runs, and the page; empty with only_table
-  int missing = 0;                      // arms and seeds that were asked for and are not there (only_table)
+  int missing = 0;                      // arms and seeds that were asked for and are not there
+  std::vector<std::string> diverged;    // of these, the runs that ended without numbers, and why
 };
 
 /// Runs what is missing, and summarises all results of these arms that the file has, of more seeds, too.
@@ -47,8 +48,9 @@ struct Study {
 /// (train/report/report.h), but for what a run shows that is no longer in the folder. What is written is the
 /// same for any number of threads, but for the times.
 ///
-/// Throws UsageError where arms and data do not go together and when the folder holds a study of another
-/// recipe, Interrupted after a checkpoint, and what runs throw.
+/// A run whose loss is no longer finite is left out, and the others go on. Throws UsageError where arms and
+/// data do not go together and when the folder holds a study of another recipe, Interrupted after a
+/// checkpoint, and what runs throw.
 Study run_study(const StudyOptions& options, const StudyListener& listener);
 
 }  // namespace vmoe
