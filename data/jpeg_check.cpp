@@ -11,8 +11,9 @@ namespace vmoe {
 
 namespace {
 
-constexpr int kSOF0 = 0xC0, kSOF2 = 0xC2, kDHT = 0xC4, kSOI = 0xD8, kEOI = 0xD9, kSOS = 0xDA, kDQT = 0xDB,
-              kDNL = 0xDC, kDRI = 0xDD, kAPP0 = 0xE0, kAPP1 = 0xE1, kAPP15 = 0xEF, kCOM = 0xFE;
+constexpr int kTEM = 0x01, kSOF0 = 0xC0, kSOF2 = 0xC2, kDHT = 0xC4, kRST0 = 0xD0, kRST7 = 0xD7, kSOI = 0xD8,
+              kEOI = 0xD9, kSOS = 0xDA, kDQT = 0xDB, kDNL = 0xDC, kDRI = 0xDD, kAPP0 = 0xE0, kAPP1 = 0xE1,
+              kAPP15 = 0xEF, kCOM = 0xFE;
 constexpr int64_t kMaxScanPixels = int64_t{1} << 31;
 constexpr size_t kDecoderState = 64 << 10;  // stb_image's tables, twice
 
@@ -72,6 +73,11 @@ class JpegWalk {
   // Everything between markers but scans.
   void segment(int code) {
     const size_t start = reader_.position();
+    if (code == kTEM || (code >= kRST0 && code <= kSOI)) {
+      bad_file(reader_.name(), start - 1,
+               (code >= kRST0 && code <= kRST7 ? "restart marker " : "marker ") + hex(code) +
+                   " does not belong here, where a segment should be");
+    }
     const int length = reader_.be16("a segment's length");
     if (length < 2)
       bad_file(reader_.name(), start, "segment length " + std::to_string(length) + " is below 2");

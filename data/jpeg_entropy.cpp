@@ -74,12 +74,18 @@ class BitReader {
     left_ = 0;
   }
 
-  /// Puts the reader on the marker after the data; bytes too many are skipped as decoders do.
+  /// Puts the reader on the marker after the data. Fill bytes FF may stand before it, or bytes too many,
+  /// which are skipped. Among these the decoder takes the first FF for the start of a marker and what follows
+  /// for its code, so that any other FF is refused.
   void finish() {
-    fill();
-    while (!at_marker()) {
-      if (position_ >= bytes_.size()) ends_early();
-      ++position_;
+    forget_whole_bytes();
+    const size_t end = position_;
+    while (position_ < bytes_.size() && bytes_[position_] != 0xFF) ++position_;
+    const bool found = at_marker();
+    if (position_ >= bytes_.size() || marker_ + 1 >= bytes_.size()) ends_early();
+    if (!found || (position_ > end && marker_ > position_)) {
+      bad_file(reader_.name(), position_,
+               "byte 0xFF does not begin a marker, as it should after the end of the compressed data");
     }
     reader_.seek(marker_);
   }
@@ -110,14 +116,21 @@ class BitReader {
     }
   }
 
-  /// True on a marker; fill bytes FF before it are passed over.
+  /// Goes back over the whole bytes that were read ahead; the rest of the last one used is lost.
+  void forget_whole_bytes() {
+    for (; left_ >= 8; left_ -= 8) {
+      --position_;
+      if (bytes_[position_] == 0 && bytes_[position_ - 1] == 0xFF) --position_;  // stuffed
+    }
+  }
+
+  /// True on a marker, whose place is then `marker_`; fill bytes FF before it are passed over.
   bool at_marker() {
     if (position_ >= bytes_.size() || bytes_[position_] != 0xFF) return false;
     size_t code = position_ + 1;
     while (code < bytes_.size() && bytes_[code] == 0xFF) ++code;
-    if (code >= bytes_.size() || bytes_[code] == 0) return false;
     marker_ = code - 1;
-    return true;
+    return code < bytes_.size() && bytes_[code] != 0;
   }
 
   ByteReader& reader_;

@@ -101,6 +101,38 @@ TEST_CASE("a JPEG without its end marker is refused") {
   refusal(first(file, file.size() - 2), "ends early");
 }
 
+TEST_CASE("ten million bytes FF after a JPEG's compressed data are read once") {
+  // It must merely end: time that grows with the square of the run would be days.
+  const ByteVector file = baseline(), start = first(file, file.size() - 2) + ByteVector(10 << 20, 0xFF);
+  refusal(start, "ends early");
+  refusal(start + ByteVector{0, 0xFF, 0xD9}, "does not begin a marker");
+}
+
+TEST_CASE("bytes too many after a JPEG's compressed data are skipped only as the decoder skips them") {
+  const ByteVector file = baseline(), start = first(file, file.size() - 2), end{0xFF, 0xD9};
+  const ByteVector some(9, 0x12), fill{0xFF};
+  ImageScratch scratch;
+  const ImageView plain = decode_image(file, "plain", scratch);
+  for (const ByteVector& rest : {some + end, fill + fill + end}) {
+    CHECK(largest_difference(decode_image(start + rest, "longer", scratch), plain) == 0);
+  }
+  refusal(start + ByteVector{0xFF, 0, 0x12, 0xFF, 0} + end, "byte 0xFF does not begin a marker");
+  refusal(start + some + ByteVector{0xFF, 0} + end, "byte 0xFF does not begin a marker");
+  refusal(start + some + fill + end, "byte 0xFF does not begin a marker");
+}
+
+TEST_CASE("a marker without a segment is refused where a segment should be") {
+  const ByteVector file = baseline();
+  const size_t at = find_marker(file, 0xDA);
+  const ByteVector rest(file.begin() + static_cast<long>(at), file.end());
+  for (int marker = 0xD0; marker <= 0xD7; ++marker) {
+    refusal(first(file, at) + ByteVector{0xFF, static_cast<uint8_t>(marker)} + rest,
+            "restart marker 0xD" + std::to_string(marker - 0xD0) + " does not belong here");
+  }
+  refusal(first(file, at) + ByteVector{0xFF, 0x01} + rest, "marker 0x01 does not belong here");
+  refusal(first(file, at) + ByteVector{0xFF, 0xD8} + rest, "marker 0xD8 does not belong here");
+}
+
 TEST_CASE("a JPEG followed by garbage is refused") {
   refusal(baseline() + text_bytes("some other bytes"), "16 bytes follow the end");
 }
