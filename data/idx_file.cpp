@@ -39,9 +39,7 @@ void IdxFile::read_header(Bytes start) {
   count_ = reader.be32("the header");
   if (images) {
     const uint32_t rows = reader.be32("the header"), columns = reader.be32("the header");
-    if (rows < 1 || columns < 1 || rows > 65535 || columns > 65535 || int64_t{rows} * columns > kMaxPixels) {
-      bad_file(path_, 8, "images of " + std::to_string(rows) + " x " + std::to_string(columns) + " pixels");
-    }
+    if (const std::string wrong = size_problem(columns, rows); !wrong.empty()) bad_file(path_, 8, wrong);
     height_ = static_cast<int>(rows);
     width_ = static_cast<int>(columns);
   }

@@ -115,11 +115,7 @@ class JpegWalk {
     frame_.progressive = code == kSOF2;
     frame_.height = body.be16("the frame header");
     frame_.width = body.be16("the frame header");
-    if (frame_.width == 0 || frame_.height == 0) body.fail("the image has no pixels");
-    if (pixels() > kMaxPixels) {
-      body.fail("the image claims " + std::to_string(frame_.width) + " x " + std::to_string(frame_.height) +
-                " pixels; at most 64 Mi are accepted");
-    }
+    if (const std::string wrong = size_problem(frame_.width, frame_.height); !wrong.empty()) body.fail(wrong);
     const int count = body.u8("the frame header");
     if (count != 1 && count != 3 && count != 4)
       body.fail(std::to_string(count) + " components; 1, 3 or 4 are possible");

@@ -69,11 +69,7 @@ class PngWalk {
     height_ = body.be32("IHDR");
     depth_ = body.u8("IHDR");
     colour_ = body.u8("IHDR");
-    if (width_ == 0 || height_ == 0) body.fail("the image has no pixels");
-    if (width_ > kMaxPixels || height_ > kMaxPixels || width_ * height_ > kMaxPixels) {
-      body.fail("the image claims " + std::to_string(width_) + " x " + std::to_string(height_) +
-                " pixels; at most 64 Mi are accepted");
-    }
+    if (const std::string wrong = size_problem(width_, height_); !wrong.empty()) body.fail(wrong);
     if (!possible_depth()) {
       body.fail("colour type " + std::to_string(colour_) + " with " + std::to_string(depth_) +
                 " bits does not exist");

@@ -15,11 +15,7 @@ class PnmReader {
     kind_ = reader_.u8("the PNM magic number") - '0';
     width_ = number("the width");
     height_ = number("the height");
-    if (width_ == 0 || height_ == 0) reader_.fail("the image has no pixels");
-    if (width_ * height_ > kMaxPixels) {
-      reader_.fail("the image claims " + std::to_string(width_) + " x " + std::to_string(height_) +
-                   " pixels; at most 64 Mi are accepted");
-    }
+    if (const std::string wrong = size_problem(width_, height_); !wrong.empty()) reader_.fail(wrong);
     if (!bitmap()) maximum_ = number("the largest value");
     if (maximum_ < 1 || maximum_ > 65535) reader_.fail("the largest value must be 1 to 65535");
   }

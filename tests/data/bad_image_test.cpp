@@ -314,6 +314,18 @@ TEST_CASE("a PNG of one pixel that inflates to hundreds of MB is refused") {
   refusal(file, "inflates to more than the 2 bytes");
 }
 
+TEST_CASE("a side above 65535 pixels is refused by the header, whatever the format") {
+  const std::string limit = " pixels; at most 65535 a side and 64 Mi in all are accepted";
+  refusal(png(png_header(65536, 1, 1, 0), {0}), "65536 x 1" + limit);
+  refusal(png(png_header(1, 16777217, 8, 0), {0}), "1 x 16777217" + limit);
+  refusal(text_bytes("P5 66076420 1 255 "), "66076420 x 1" + limit);
+  refusal(text_bytes("P4 1 65536 "), "1 x 65536" + limit);
+  ImageScratch scratch;
+  CHECK(decode_image(png(png_header(65535, 1, 1, 0), ByteVector(1 + 8192, 0)), "wide", scratch).width ==
+        65535);
+  CHECK(decode_image(text_bytes("P4 65535 1 ") + ByteVector(8192, 0), "wide", scratch).width == 65535);
+}
+
 TEST_CASE("a truncated PNG is refused") {
   const ByteVector file = png(png_header(3, 2, 8, 0), {0, 10, 20, 30, 0, 40, 50, 60});
   refusal(first(file, file.size() / 2), "ends inside");

@@ -149,7 +149,9 @@ TEST_CASE("IDX: bytes after the images are refused") {
 TEST_CASE("IDX: an oversized claim is refused without taking memory for it") {
   check_refusal(kImages, be32(0x803) + be32(0xFFFFFFFF) + be32(65535) + be32(1000), "ends early");
   check_refusal(kImages, be32(0x803) + be32(1) + be32(0xFFFFFFFF) + be32(0xFFFFFFFF),
-                "byte 8: images of 4294967295");
+                "byte 8: the image claims 4294967295 x 4294967295 pixels; at most 65535 a side");
+  check_refusal(kImages, be32(0x803) + be32(1) + be32(1) + be32(65536), "65536 x 1 pixels; at most 65535");
+  check_refusal(kImages, be32(0x803) + be32(1) + be32(0) + be32(1), "the image has no pixels");
 }
 
 TEST_CASE("IDX: a file without images is refused") {
