@@ -54,11 +54,9 @@ void TrainingBatches::start_epoch(uint32_t epoch) {
 void TrainingBatches::make_image(int64_t position, ImageScratch& scratch, real* image) const {
   ImageScratch::Frame frame(scratch);
   const int64_t index = image_index(position);
-  try {
-    augment_image(dataset_.image(Split::train, index, scratch), position, scratch, image);
-  } catch (const BudgetError& error) {
-    throw InputError(dataset_.name(Split::train, index) + ": " + error.what());
-  }
+  naming_image(
+      [&] { return dataset_.name(Split::train, index); },
+      [&] { augment_image(dataset_.image(Split::train, index, scratch), position, scratch, image); });
 }
 
 void TrainingBatches::augment_image(const ImageView& source, int64_t position, ImageScratch& scratch,
@@ -145,11 +143,11 @@ void EvaluationImages::fill(int64_t first, int count, ImageScratch& scratch, rea
   for (int i = 0; i < count; ++i) {
     ImageScratch::Frame frame(scratch);
     const int64_t index = image_index(first + i);
-    try {
-      vmoe::preprocess(dataset_.image(split_, index, scratch), preprocess_, scratch, images + i * numbers);
-    } catch (const BudgetError& error) {
-      throw InputError(dataset_.name(split_, index) + ": " + error.what());
-    }
+    naming_image([&] { return dataset_.name(split_, index); },
+                 [&] {
+                   vmoe::preprocess(dataset_.image(split_, index, scratch), preprocess_, scratch,
+                                    images + i * numbers);
+                 });
     labels[i] = dataset_.label(split_, index);
   }
 }

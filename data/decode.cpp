@@ -71,11 +71,7 @@ ImageView decode_any(Bytes bytes, std::string_view name, ImageScratch& scratch) 
 }  // namespace
 
 ImageView decode_image(Bytes bytes, std::string_view name, ImageScratch& scratch) {
-  try {
-    return decode_any(bytes, name, scratch);
-  } catch (const BudgetError& error) {
-    throw InputError(std::string(name) + ": " + error.what());
-  }
+  return naming_image([&] { return std::string(name); }, [&] { return decode_any(bytes, name, scratch); });
 }
 
 ImageView load_image(const std::string& path, ImageScratch& scratch) {

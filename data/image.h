@@ -35,6 +35,17 @@ struct BudgetError : InputError {
   using InputError::InputError;
 };
 
+/// What `call` returns. A BudgetError that it throws becomes an InputError that begins with `name()`, which
+/// is asked only then.
+template <class Name, class Call>
+decltype(auto) naming_image(const Name& name, const Call& call) {
+  try {
+    return call();
+  } catch (const BudgetError& error) {
+    throw InputError(name() + ": " + error.what());
+  }
+}
+
 /// The bytes of one thread while it reads, decodes and resizes images: a bump allocator with a budget. Once
 /// it has grown to the largest image, it asks the system for nothing more.
 ///

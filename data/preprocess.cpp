@@ -151,8 +151,10 @@ void measure_mean_deviation(const Dataset& dataset, Split split, const std::vect
   ImageScratch scratch;
   for (int64_t i = 0; i < measured; ++i) {
     ImageScratch::Frame frame(scratch);
+    const int64_t index = indices[i * images / measured];
     const ImageView image =
-        fit_image(dataset.image(split, indices[i * images / measured], scratch), p, scratch);
+        naming_image([&] { return dataset.name(split, index); },
+                     [&] { return fit_image(dataset.image(split, index, scratch), p, scratch); });
     for (int64_t j = 0; j < image.bytes(); ++j) {
       const uint64_t value = image.pixels[j];
       sum[j % p.channels] += value;

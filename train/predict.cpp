@@ -77,11 +77,11 @@ Prediction Predictor::predict(const std::string& path, int top) {
   tape.reset();
   worker.scratch.reset();
   const Tensor pixels = tape.allocate({1, vit.channels, vit.image_size, vit.image_size});
-  try {
-    preprocess(load_image(path, worker.scratch), description.preprocess, worker.scratch, pixels.data);
-  } catch (const BudgetError& error) {
-    throw InputError(path + ": " + error.what());
-  }
+  naming_image([&] { return path; },
+               [&] {
+                 preprocess(load_image(path, worker.scratch), description.preprocess, worker.scratch,
+                            pixels.data);
+               });
 
   Model::Output output;
   Var probabilities;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "data/batch.h"
 #include "data/dataset.h"
 #include "tests/data/files.h"
 #include "tests/support/temporary_folder.h"
@@ -22,6 +23,14 @@ Preprocess plain(int size, int channels) {
   p.deviation.assign(static_cast<size_t>(channels), 1.0);
   return p;
 }
+
+/// Images that no memory suffices for.
+class Huge : public Dataset {
+ public:
+  Huge() { labels_[0] = {0, 1}; }
+  ImageView image(Split, int64_t, ImageScratch&) const override { throw BudgetError("too large"); }
+  std::string name(Split, int64_t i) const override { return "picture " + std::to_string(i); }
+};
 
 /// Loading this after one change must fail with these words.
 void check_json(const std::function<void(nlohmann::json&)>& change, const std::string& words) {
@@ -157,4 +166,21 @@ TEST_CASE("a constant channel has deviation 1") {
   measure_mean_deviation(*data, Split::train, {0, 1}, p);
   CHECK(p.deviation[0] == 1);
   CHECK(std::fabs(p.mean[0] - 0.2) <= 1e-12);
+}
+
+TEST_CASE("an image that needs too much memory is named, whoever asks for it") {
+  Preprocess p = plain(4, 3);
+  const Huge data;
+  ImageScratch scratch;
+  std::vector<real> numbers(3 * 16 + 2);
+  int label;
+  error_of<InputError>([&] { measure_mean_deviation(data, Split::train, {1}, p); }, "picture 1: too large");
+  error_of<InputError>(
+      [&] { EvaluationImages(data, Split::train, p).fill(1, 1, scratch, numbers.data(), &label); },
+      "picture 1: too large");
+  error_of<InputError>(
+      [&] {
+        TrainingBatches(data, {1}, p, {}, 7).fill(0, 1, scratch, numbers.data(), numbers.data() + 48, &label);
+      },
+      "picture 1: too large");
 }
