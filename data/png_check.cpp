@@ -194,8 +194,18 @@ class PngWalk {
     const int64_t converted = colour_ == kPalette ? pixels * 4 : depth_ == 16 ? decoded / 2 : 0;
     const int64_t copies = interlaced_ ? 2 : 1;
     header.decoder_bytes = static_cast<size_t>(
-        std::max(2 * compressed_ + 4096 + copies * (expected_ + decoded) + converted, 2 * 3 * pixels) + 1024);
+        std::max(2 * compressed_ + 4096 + inflater_bytes() + copies * decoded + converted, 2 * 3 * pixels) +
+        1024);
     return header;
+  }
+
+  // What stb_image inflates into: it begins with the size of an image that is not interlaced, and doubles
+  // that until all fits. Before the pixel data was read, there may be as much of it as is accepted.
+  int64_t inflater_bytes() const {
+    const int64_t needed = inflated_all_ ? inflated_ : expected_ + kPadding;
+    int64_t bytes = (width_ * depth_ + 7) / 8 * height_ * samples() + height_;
+    while (bytes < needed) bytes *= 2;
+    return bytes;
   }
 
   bool critical() const { return (type_ & 1u << 29) == 0; }

@@ -3,6 +3,8 @@
 #include "data/decode.h"
 
 #include "data/file.h"
+#include "data/png_check.h"
+#include "data/stb_decoder.h"
 #include "tests/data/files.h"
 #include "tests/support/allocation_count.h"
 #include "tests/support/fixture.h"
@@ -286,4 +288,39 @@ TEST_CASE("decoding allocates nothing once the scratch has grown") {
     scratch.reset();
   }
   CHECK(allocation_count() - before == 0);
+}
+
+TEST_CASE("decoding a PNG, padded or not, stays within the memory that its header announces") {
+  struct Kind {
+    int depth, colour, samples, interlace;
+    bool transparent;
+  };
+  const TemporaryFolder folder;
+  for (const Kind& kind :
+       {Kind{8, 0, 1, 0, false}, Kind{8, 2, 3, 0, false}, Kind{1, 0, 1, 0, false}, Kind{8, 0, 1, 1, false},
+        Kind{16, 2, 3, 0, true}, Kind{16, 6, 4, 1, false}, Kind{8, 3, 1, 0, true}}) {
+    for (const int padding : {0, 1, 60000, 65536}) {
+      CAPTURE(kind.depth);
+      CAPTURE(kind.colour);
+      CAPTURE(kind.interlace);
+      CAPTURE(padding);
+      constexpr int kWidth = 16, kHeight = 8;
+      ByteVector between;
+      if (kind.colour == 3) between = png_chunk("PLTE", ByteVector(768, 9));
+      if (kind.transparent) between = between + png_chunk("tRNS", ByteVector(kind.colour == 3 ? 2 : 6, 0));
+      // Rows of an interlaced image, by the pixels of its seven passes in a block of 8 x 8.
+      const int row_bytes = (kWidth * kind.samples * kind.depth + 7) / 8;
+      const int filters = kind.interlace == 1 ? 1 + 1 + 1 + 2 + 2 + 4 + 4 : kHeight;
+      const ByteVector rows(static_cast<size_t>(kHeight * row_bytes + filters + padding), 0);
+      const ByteVector file =
+          png(png_header(kWidth, kHeight, kind.depth, kind.colour, kind.interlace), rows, between);
+      ImageScratch scratch, of_decoder;
+      const size_t bound = check_png(file, "padded", scratch).header.decoder_bytes;
+      stb_decode(file, "padded", of_decoder);
+      CHECK(of_decoder.high_water() <= bound);
+      write_bytes(folder / "padded.png", file);
+      const ImageHeader probed = probe_image(folder / "padded.png", scratch);
+      CHECK(of_decoder.high_water() <= probed.decoder_bytes + 2 * probed.file_bytes);
+    }
+  }
 }
