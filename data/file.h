@@ -12,7 +12,9 @@ namespace vmoe {
 /// An open file that closes itself; read only. Throws IoError ("cannot read 'x': No such file or directory").
 class File {
  public:
+  /// `path` must outlive this, so that it cannot be a temporary.
   explicit File(const std::string& path);
+  explicit File(std::string&& path) = delete;
   ~File();
   File(const File&) = delete;
   File& operator=(const File&) = delete;
@@ -23,7 +25,7 @@ class File {
   int descriptor() const { return descriptor_; }
 
  private:
-  const std::string& path_;  // of the caller, for errors
+  const std::string& path_;  // of the caller, for errors: a copy would allocate for every image
   int descriptor_;
   int64_t size_;
 };
