@@ -5,9 +5,10 @@
 
 namespace vmoe {
 
-// h = (x - mean) rstd,  y = h gain + bias        rstd = 1 / sqrt(variance + eps), variance over D (divided by
-// D) dgain += sum over rows of dy h,  dbias += sum over rows of dy dx += rstd (g - mean(g) - h mean(g h))
-// with g = dy gain
+// h = (x - mean) rstd,  y = h gain + bias
+// rstd = 1 / sqrt(variance + eps), variance over D (divided by D)
+// dgain += sum over rows of dy h,  dbias += sum over rows of dy
+// dx += rstd (g - mean(g) - h mean(g h))  with g = dy gain
 Var layer_norm(Tape& tape, Var x, Var gain, Var bias, real eps) {
   const Tensor X = tape.value(x);
   const int64_t rows = X.shape.rows(), width = X.dim(-1);

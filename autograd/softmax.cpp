@@ -50,8 +50,8 @@ Var log_softmax(Tape& tape, Var x) {
   });
 }
 
-// L = sum_r sum_n q[r, n] (log sum_m e^z[r, m] - z[r, n])        dz += dL (softmax(z) - q), as rows of q sum
-// to 1
+// L = sum_r sum_n q[r, n] (log sum_m e^z[r, m] - z[r, n])
+// dz += dL (softmax(z) - q), as rows of q sum to 1
 Var softmax_cross_entropy(Tape& tape, Var logits, Tensor targets) {
   const Tensor Z = tape.value(logits), loss = tape.allocate({});
   require_shape("softmax_cross_entropy: targets", targets.shape, Z.shape);

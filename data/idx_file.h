@@ -2,7 +2,8 @@
 // One file of the IDX format: its header, and its items in memory.
 // Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", section "File formats".
 //   images: 0x00000803, count, rows, columns (big-endian, 32 bit each), then a byte for each pixel, rows from
-//   the top labels: 0x00000801, count, then a byte for each label
+//           the top
+//   labels: 0x00000801, count, then a byte for each label
 
 #include <memory>
 #include <optional>

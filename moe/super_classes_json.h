@@ -1,8 +1,8 @@
 #pragma once
 // Super-classes as a file: what `vmoe superclass` writes and `vmoe train --super-classes FILE` reads.
-//   {"schema": 1, "experts": E, "classes": [K names], "super_class": [K integers in 0 .. E-1], "names": [E
-//   names],
-//    "sizes": [E integers], "modularity": Q, "inside_share": s, "random_inside_share": {"mean": m, "sd": d}}
+//   {"schema": 1, "experts": E, "classes": [K names], "super_class": [K integers in 0 .. E-1],
+//    "names": [E names], "sizes": [E integers], "modularity": Q, "inside_share": s,
+//    "random_inside_share": {"mean": m, "sd": d}}
 // `names`, `sizes` and the figures may be missing in a file made by hand.
 
 #include <string>

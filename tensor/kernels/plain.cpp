@@ -82,8 +82,8 @@ void layer_norm(int64_t rows, int64_t n, const real* x, const real* gain, const 
   }
 }
 
-// With h = (x - mean) rstd and g = dy * gain:  dx = rstd (g - mean(g) - h mean(g h)),  dgain += dy h,  dbias
-// += dy.
+// With h = (x - mean) rstd and g = dy * gain:
+//   dx = rstd (g - mean(g) - h mean(g h)),  dgain += dy h,  dbias += dy.
 void layer_norm_backward(int64_t rows, int64_t n, const real* x, const real* gain, const real* mean,
                          const real* rstd, const real* dy, real* dx, bool add, real* dgain, real* dbias) {
   for (int64_t r = 0; r < rows; ++r, x += n, dy += n, dx += n) {

@@ -1,11 +1,9 @@
 // The int8 products of one instruction set: VMOE_ISA names it, the compiler's flags say which it is. What
-// differs between sets is how products
-// of 8-bit numbers are added up, and intrinsics are needed for it, since no vector extension says "multiply
-// bytes and add four neighbours":
+// differs between sets is how products of 8-bit numbers are added up, and intrinsics are needed for it, since
+// no vector extension says "multiply bytes and add four neighbours":
 //
 //   VNNI     x + 128 as unsigned bytes times w, four neighbours of p at a time, in one instruction. The 128
-//   is
-//            corrected by where the sum starts: at -128 * sum of w, known when the weight is packed.
+//            is corrected by where the sum starts: at -128 * sum of w, known when the weight is packed.
 //   others   x and w as 16-bit numbers, two neighbours at a time, then one addition. (AVX2's product of bytes
 //            saturates at 16 bits, and would not be exact.)
 #ifndef VMOE_F64
