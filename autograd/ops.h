@@ -115,9 +115,11 @@ Var gather_entries(Tape& tape, Var p, View<const int> row, View<const int> colum
 /// y[r] = sum over assignments a with index[a] == r of gate[a] * x[a]: x [A, D], gate [A] -> [rows, D]; rows
 /// without an assignment are zero.
 Var combine_rows(Tape& tape, Var x, Var gate, View<const int> index, int64_t rows);
+
+// --- experts.cpp ---
 /// Linear layers of experts on rows sorted by expert: x [R, I], W [E, O, I], b [E, O]; rows first[e] ..
-/// first[e+1]-1 belong to expert e (first has E+1 entries, first[E] = R). An expert without rows is not
-/// touched at all.
+/// first[e+1]-1 belong to expert e (first has E+1 entries, first[0] = 0, first[E] = R). An expert without
+/// rows is not touched at all.
 Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first);
 /// The MLPs of experts as one op: y[u] = base[u] + sum over the assignments a of unit u of
 /// gate[a] * fc2_e(activation(fc1_e(x[u]))), where e is the expert of a. x [..., D] is cut into `units` units

@@ -14,7 +14,7 @@ namespace vmoe {
 struct Augment {
   std::string crop = "none";   // "pad": the resized image with a black border, a random S x S of it;
                                // "resized": a random part of the image, stretched to S x S
-  int padding = 4;             // pixels of the border, 0 .. S
+  int padding = 4;             // pixels of the border, 0 .. 1024
   double min_scale = 0.25;     // least share of the area that "resized" keeps, (0, 1]
   bool flip = true;            // left to right, with probability 1/2
   double mixup = 0;            // alpha of Beta(alpha, alpha); 0: off
@@ -51,8 +51,8 @@ ImageView mirror(const ImageView& image, ImageScratch& scratch);
 /// torchvision calls value="random" and timm, whose recipes have it, mode "pixel".
 void erase_randomly(double probability, int channels, int size, Random random, real* image);
 
-/// How the images at positions 2j and 2j + 1 are mixed: each becomes itself where `mask` is true, times
-/// `keep`, plus its partner for the rest.
+/// How the images at positions 2j and 2j + 1 are mixed. Mixup: each becomes `keep` times itself plus
+/// 1 - `keep` times its partner. Cutmix: each becomes its partner in the box `replaced`.
 struct Mixing {
   enum class Kind { none, mixup, cutmix } kind = Kind::none;
   double keep = 1;    // weight of the image's own label: lambda (mixup), share of pixels that stay (cutmix)

@@ -67,7 +67,7 @@ struct DatasetOptions {
 };
 
 /// Recognises the format from the path and opens it:
-///   synthetic, synthetic:KEY=VALUE,...          generated images (data/synthetic.h)
+///   synthetic, synthetic:KEY=VALUE,...          generated images (data/synthetic.cpp)
 ///   a folder with train, val or test folders    image folder
 ///   a folder with data_batch_*.bin, test_batch.bin   CIFAR-10;  with train.bin, test.bin   CIFAR-100
 ///   a folder with *-images-idx3-ubyte[.gz] ..., one of these files, or four of them joined by commas   IDX

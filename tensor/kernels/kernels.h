@@ -32,7 +32,7 @@ struct AdamWStep {
 };
 
 struct Kernels {
-  const char* name;  // "plain", "baseline", "avx2", "avx512", "neon"
+  const char* name;  // "plain", "baseline", "avx2", "avx512"
   int vector_bytes;  // of the vectors it computes with; 0 for the plain loops
   int panel;         // columns of a packed panel
 
@@ -85,7 +85,7 @@ struct Kernels {
   void (*gelu_tanh_backward)(int64_t n, const real* x, const real* dy, real* dx, bool add, real* y);
 
   /// y[i] = e^x, tanh x, Phi(x) (the normal distribution function), as the kernels above and below compute
-  /// them.
+  /// them: here so that tests can measure them in ulp; nothing else calls these three.
   void (*exponential)(int64_t n, const real* x, real* y);
   void (*hyperbolic_tangent)(int64_t n, const real* x, real* y);
   void (*normal_distribution)(int64_t n, const real* x, real* y);
@@ -93,7 +93,7 @@ struct Kernels {
   /// Rows of length n >= 1 at distance `stride` >= n: y = softmax(factor * x), and zeros from n to the
   /// stride. A negative factor is not supported. y may be x.
   void (*softmax)(int64_t rows, int64_t n, int64_t stride, real factor, const real* x, real* y);
-  /// dx (+)= factor * y * (dy - sum(dy * y)), rows as above.
+  /// dx (+)= factor * y * (dy - sum(dy * y)), rows at the same distance; nothing is written behind a row's n.
   void (*softmax_backward)(int64_t rows, int64_t n, int64_t stride, real factor, const real* y,
                            const real* dy, real* dx, bool add);
 

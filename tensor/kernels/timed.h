@@ -12,7 +12,7 @@ namespace vmoe {
 
 /// Time of one kind of work, summed over all threads.
 struct KernelTime {
-  std::string name;  // the kernel's; products by what they compute, e.g. "weight gradient"
+  std::string name;  // the kernel's; products by what they compute, e.g. "gemm dW = dY^T X"
   double seconds = 0;
   int64_t calls = 0;
   double flops = 0;  // of products, two per multiply-add; 0 for all other kernels
