@@ -218,7 +218,7 @@ run-portable: $(BUILD)/vmoe
 	@sh tools/check_portable.sh $(BUILD)/vmoe $(BUILD)/vmoe.map $(filter-out %_baseline.o,$(KERNEL_OBJECTS))
 	@$(BUILD)/vmoe bench train --model fashion64 --batch-size 16 --seconds 0 --isa baseline
 
-FORMATTED = $(sort $(shell find $(FOLDERS) capi bench tests tools -name '*.h' -o -name '*.cpp' 2>/dev/null))
+FORMATTED = $(sort $(shell find $(FOLDERS) bench tests tools -name '*.h' -o -name '*.cpp'))
 format:
 	@$(CLANG_FORMAT) -i $(FORMATTED)
 check-format:

@@ -20,7 +20,6 @@ std::vector<std::string> source_files(const std::vector<std::string>& folders) {
   const fs::path root = repository();
   std::vector<std::string> files;
   for (const std::string& folder : folders) {
-    if (!fs::exists(root / folder)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
       const fs::path& path = entry.path();
       if (path.extension() == ".h" || path.extension() == ".cpp") {

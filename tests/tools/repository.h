@@ -11,7 +11,8 @@ namespace vmoe::checks {
 /// Throws std::runtime_error when there is none (the tests run from the repository).
 std::filesystem::path repository();
 
-/// Paths from the root, in order, of all .h and .cpp files below the folders that exist.
+/// Paths from the root, in order, of all .h and .cpp files below the folders. A folder that does not exist
+/// throws std::filesystem::filesystem_error: a misspelt name must not pass for a folder without faults.
 std::vector<std::string> source_files(const std::vector<std::string>& folders);
 
 /// The whole text of a file.

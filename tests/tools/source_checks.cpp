@@ -85,7 +85,6 @@ bool may_include(const std::string& from, const std::string& to) {
       {"data", {"tensor"}},
       {"train", {"tensor", "autograd", "nn", "moe", "data"}},
       {"cli", {"tensor", "autograd", "nn", "moe", "data", "train"}},
-      {"capi", {"tensor", "autograd", "nn", "moe", "data", "train"}},
   };
   const auto found = kBelow.find(from);
   return found != kBelow.end() && (from == to || found->second.count(to) > 0);

@@ -14,7 +14,7 @@ using Complaints = std::vector<std::string>;
 std::string strip(const std::string& source, bool keep_strings = false);
 
 /// May a file of folder `from` include one of folder `to`? Includes run only down the list tensor, autograd,
-/// nn, moe, data, train, then cli and capi; data sees only tensor; nothing sees cli or capi.
+/// nn, moe, data, train, then cli; data sees only tensor; nothing sees cli.
 bool may_include(const std::string& from, const std::string& to);
 /// Includes of `source` (its path from the repository's root is `path`, in a library folder or under tests/)
 /// that run up the list, or that are not written from the root.
