@@ -1,20 +1,16 @@
 // The fast kernels of one instruction set: VMOE_ISA names it, the compiler's flags say which it is.
 #ifndef VMOE_F64
 
+#include "tensor/kernels/isa_names.h"
 #include "tensor/kernels/tables.h"
 #include "tensor/kernels/vector_gemm.h"
 #include "tensor/kernels/vector_peak.h"
 #include "tensor/kernels/vector_rows.h"
 #include "tensor/kernels/vector_type.h"
 
-#define VMOE_JOIN(a, b) a##b
-#define VMOE_TABLE(isa) VMOE_JOIN(kKernels_, isa)
-#define VMOE_STRING(text) #text
-#define VMOE_NAME(isa) VMOE_STRING(isa)
-
 namespace vmoe {
 
-const Kernels VMOE_TABLE(VMOE_ISA) = {
+const Kernels VMOE_TABLE(kKernels_, VMOE_ISA) = {
     .name = VMOE_NAME(VMOE_ISA),
     .vector_bytes = kVectorBytes,
     .panel = kPanel,

@@ -15,11 +15,6 @@ constexpr int64_t kDepth = 448;  // of a block: kDepth x kPanel numbers stay in 
 constexpr int64_t kRowBlock = 20 * kRows;   // rows of A that stay in the second-level cache
 constexpr int64_t kCopiedRows = 4 * kRows;  // the same where A must be copied first
 
-// Not std::min: a template of the library would be compiled here for a wide set and might serve other files.
-inline int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
 void pack(int64_t k, int64_t n, const float* b, int64_t b_row, int64_t b_column, float* packed) {
   for (int64_t j = 0; j < n; j += kPanel, packed += k * kPanel) {
     const int64_t columns = smaller(kPanel, n - j);

@@ -12,13 +12,9 @@
 #include <immintrin.h>
 #endif
 
+#include "tensor/kernels/isa_names.h"
 #include "tensor/kernels/vector_codes.h"
 #include "tensor/kernels/vector_narrow.h"
-
-#define VMOE_JOIN(a, b) a##b
-#define VMOE_TABLE(isa) VMOE_JOIN(kInt8_, isa)
-#define VMOE_STRING(text) #text
-#define VMOE_NAME(isa) VMOE_STRING(isa)
 
 namespace vmoe {
 namespace {
@@ -173,7 +169,7 @@ inline void block(int64_t k, const std::byte* a, const std::byte* panel, const T
 
 }  // namespace
 
-const NarrowKernels VMOE_TABLE(VMOE_ISA) = {
+const NarrowKernels VMOE_TABLE(kInt8_, VMOE_ISA) = {
     .name = VMOE_NAME(VMOE_ISA),
     .companion = VMOE_NAME(VMOE_COMPANION),
     .precision = Precision::int8,

@@ -14,10 +14,6 @@ constexpr int kPanel = 2 * kWidth;
 constexpr int kRows = kVectorBytes == 64 ? 12 : 6;  // 2 * kRows sums and 3 operands fit the registers
 constexpr int64_t kRowBlock = 8 * kRows;            // rows of A that stay in the second-level cache
 
-inline int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
 int64_t row_bytes(int64_t k);
 int64_t panel_bytes(int64_t k);
 

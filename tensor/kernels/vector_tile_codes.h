@@ -171,8 +171,8 @@ void encode_transposed(int64_t m, int64_t k, const float* x, int64_t x_row, std:
     for (int64_t p = 0; p < k; p += kStep<Bf16Format>) {
       for (int64_t q = 0; q < kTileRows; ++q)
         encode_pairs(x + (p + 2 * q) * x_row + i, x_row, k - p - 2 * q, m - i, tile + q * kTileRowBytes);
-      transpose(kTileRows, m - i < kTileRows ? m - i : kTileRows, reinterpret_cast<const float*>(tile),
-                kTileRows, reinterpret_cast<float*>(rows + i * bytes + 2 * p), bytes / 4);
+      transpose(kTileRows, smaller(m - i, kTileRows), reinterpret_cast<const float*>(tile), kTileRows,
+                reinterpret_cast<float*>(rows + i * bytes + 2 * p), bytes / 4);
     }
   }
 }

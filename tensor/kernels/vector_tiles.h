@@ -56,7 +56,7 @@ constexpr int64_t kRowBlock = 8 * kRows;  // rows of A that stay in the second-l
 
 /// For blocks of `rows` <= 32 rows; up to 16 take no lower tiles.
 inline TileShapes shapes_for(int64_t rows) {
-  const int64_t upper = rows < kTileRows ? rows : kTileRows, lower = rows - upper;
+  const int64_t upper = smaller(rows, kTileRows), lower = rows - upper;
   TileShapes shapes;
   const auto set = [&](int tile, int64_t height) {
     shapes.rows[tile] = static_cast<uint8_t>(height);
@@ -135,7 +135,7 @@ void multiply_blocks(Tiles& tiles, const NarrowGemm& g, int64_t first, int64_t m
     for (int64_t i = first; i < first + m; i += height) {
       const std::byte* a = g.a + i * a_row;
       add_up<Format, Two>(tiles, steps, a, a_row, panel, sums);
-      write<Format>(sums, height, g.n - j < kPanel ? g.n - j : kPanel, a + steps * kTileRowBytes, a_row,
+      write<Format>(sums, height, smaller(g.n - j, kPanel), a + steps * kTileRowBytes, a_row,
                     panel + steps * 2 * kTileBytes, g.c + i * g.c_row + j, g.c_row,
                     g.bias ? g.bias + j : nullptr, g.base ? g.base + i * g.c_row + j : nullptr);
     }
@@ -148,7 +148,7 @@ void gemm(const NarrowGemm& g) {
   if (whole > 0) {
     Tiles tiles(shapes_for(kRows));
     for (int64_t first = 0; first < whole; first += kRowBlock) {
-      const int64_t m = whole - first < kRowBlock ? whole - first : kRowBlock;
+      const int64_t m = smaller(whole - first, kRowBlock);
       multiply_blocks<Format, true>(tiles, g, first, m, kRows);
     }
   }

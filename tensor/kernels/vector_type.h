@@ -1,7 +1,7 @@
 #pragma once
 // The fixed-width vector type of one instruction set, and the elementary functions on it. Included only by
-// vector.cpp, which is compiled once per instruction set; everything is internal to that file, so that no
-// code of a wider set can leak into the rest of the program.
+// files that are compiled for one set each (vector.cpp once for every one); everything is internal to them,
+// so that no code of a wider set can leak into the rest of the program.
 
 #include <cstdint>
 #include <cstring>
@@ -22,6 +22,11 @@ constexpr int kVectorBytes = 16;
 #endif
 constexpr int kWidth = kVectorBytes / 4;  // numbers in a vector
 
+// Not std::min: a template of the library would be compiled here for a wide set and might serve other files.
+inline int64_t smaller(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
 using Vec = float __attribute__((vector_size(kVectorBytes)));
 using Bits = uint32_t __attribute__((vector_size(kVectorBytes)));
 using Quad = float __attribute__((vector_size(16)));
@@ -41,7 +46,7 @@ inline Vec splat(float x) {
   return x - Vec{};
 }
 
-// The first `count` < kWidth numbers, the rest zero. Compilers have no portable masked move; copying by a
+// The first `count` <= kWidth numbers, the rest zero. Compilers have no portable masked move; copying by a
 // length that varies costs a call.
 #if defined(__AVX512F__)
 inline Vec load_part(const float* p, int64_t count) {
