@@ -12,16 +12,17 @@ namespace vmoe {
 
 namespace {
 
-// first[e] .. first[e + 1] - 1 must be a range for every expert e, and the last one end at `count`. `where`
-// names the list: "expert_linear: first".
+// first[e] .. first[e + 1] - 1 must be a range for every expert e, the first of them must begin at 0 and the
+// last end at `count`. `where` names the list: "expert_linear: first".
 void require_ranges(const char* where, View<const int> first, int64_t experts, int64_t count) {
   require_shape(where, first.shape, {experts + 1});
   const auto complain = [&](int64_t e, const std::string& expected) {
     throw ShapeError(std::string(where) + "[" + std::to_string(e) + "] is " + std::to_string(first[e]) +
                      ", expected " + expected);
   };
+  if (first[0] != 0) complain(0, "0");
   for (int64_t e = 0; e < experts; ++e) {
-    if (first[e] >= 0 && first[e] <= first[e + 1]) continue;
+    if (first[e] <= first[e + 1]) continue;
     complain(e, "0 to first[" + std::to_string(e + 1) + "], which is " + std::to_string(first[e + 1]));
   }
   if (first[experts] != count) complain(experts, std::to_string(count) + ", how many there are");

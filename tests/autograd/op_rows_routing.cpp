@@ -112,6 +112,7 @@ OpRow expert_linear_row() {
   row.refuse("an end too many", experts(3, 1, 2, 4), first({0, 3, 3}));
   row.refuse("rows that run backwards", experts(3, 2, 2, 4), first({0, 4, 3}));
   row.refuse("rows before the first", experts(3, 2, 2, 4), first({-1, 1, 3}));
+  row.refuse("rows of no expert at the start", experts(3, 2, 2, 4), first({1, 2, 3}));
   return row;
 }
 
@@ -171,6 +172,7 @@ OpRow expert_mlp_row() {
   row.refuse("a unit behind the last", mlps({2, 4}, 2, 1, 3), route(2, {0, 2}, {0, 2}));
   row.refuse("a gate too many", mlps({2, 4}, 3, 1, 3), route(2, {0, 1}, {0, 2}));
   row.refuse("assignments of no expert", mlps({2, 4}, 2, 1, 3), route(2, {0, 1}, {0, 1}));
+  row.refuse("assignments of no expert at the start", mlps({2, 4}, 2, 1, 3), route(2, {0, 1}, {1, 2}));
   row.refuse("assignments that run backwards", mlps({2, 4}, 2, 2, 3), route(2, {0, 1}, {0, 3, 2}));
   row.refuse("an expert whose end is missing", mlps({2, 4}, 2, 2, 3), route(2, {0, 1}, {0, 2}));
   for (const std::string name : {"base", "fc1_weight", "fc1_bias", "fc2_weight", "fc2_bias"}) {
