@@ -7,6 +7,7 @@
 #include "autograd/attention_heads.h"
 #include "autograd/linear_parts.h"
 #include "autograd/ops.h"
+#include "autograd/pass_on.h"
 #include "autograd/row_blocks.h"
 
 namespace vmoe {
@@ -44,11 +45,7 @@ struct NormPart {
   // end, dh that of h.
   void backward(Tape& tape, const Gradients& to, Tensor dy, const real* dh) const {
     real* dx = to.x.tensor.data;
-    if (to.x.fresh) {
-      kernels().scale(dy.count(), 1, dy.data, dx);
-    } else {
-      kernels().add(dy.count(), dx, dy.data, dx);
-    }
+    pass_on(to.x, dy);
     kernels().layer_norm_backward(dy.count() / width, width, tape.value(x).data, tape.value(gain).data, mean,
                                   rstd, dh, dx, true, to.gain, to.bias);
   }

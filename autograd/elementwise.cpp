@@ -1,22 +1,12 @@
 // Ops that work number by number, or broadcast one factor over the rest.
 
 #include "autograd/ops.h"
+#include "autograd/pass_on.h"
 #include "tensor/kernels/kernels.h"
 
 namespace vmoe {
 
 namespace {
-
-// dx += dy, or dx = dy if nothing was added yet.
-void pass_on(Tape& tape, Var x, Tensor dy) {
-  if (!tape.wants_grad(x)) return;
-  const auto [dx, fresh] = tape.grad_target(x);
-  if (fresh) {
-    kernels().scale(dy.count(), 1, dy.data, dx.data);
-  } else {
-    kernels().add(dy.count(), dx.data, dy.data, dx.data);
-  }
-}
 
 // Numbers behind one index of the first dimension.
 int64_t per_image(const Tensor& x) {

@@ -5,6 +5,7 @@
 
 #include "autograd/linear_parts.h"
 #include "autograd/ops.h"
+#include "autograd/pass_on.h"
 #include "autograd/routing_checks.h"
 #include "autograd/row_blocks.h"
 
@@ -30,8 +31,8 @@ void require_ranges(const char* where, View<const int> first, int64_t experts, i
 
 }  // namespace
 
-// For the rows of expert e:  y = x W_e^T + b_e        dx += dy W_e,  dW_e += dy^T x,  db_e += sum over rows
-// of dy
+// For the rows of expert e:  y = x W_e^T + b_e
+// dx += dy W_e,  dW_e += dy^T x,  db_e += sum over rows of dy
 Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first) {
   const Tensor X = tape.value(x), W = tape.value(weight);
   const int64_t experts = W.dim(0), out = W.dim(1), in = W.dim(2), rows = X.dim(0);
@@ -53,13 +54,8 @@ Var expert_linear(Tape& tape, Var x, Var weight, Var bias, View<const int> first
       if (rows_of(e) == 0) continue;
       const real *x_rows = X.data + first[e] * in, *dy_rows = dy.data + first[e] * out;
       matrix(e).backward_input(tape, rows_of(e), dy_rows, dx.data + first[e] * in, !fresh);
-      if (tape.wants_grad(weight)) {
-        const auto [dw, fresh_dw] = tape.expert_grad_target(weight, static_cast<int>(e));
-        matrix(e).backward_weight(tape, rows_of(e), dy_rows, x_rows, dw.data, !fresh_dw);
-      }
-      if (tape.wants_grad(bias)) {
-        kernels().add_rows(rows_of(e), out, dy_rows, tape.expert_grad(bias, e).data);
-      }
+      matrix(e).backward_weights(tape, expert_gradients(tape, {weight, bias}, static_cast<int>(e)),
+                                 rows_of(e), dy_rows, x_rows);
     }
   });
 }
@@ -86,35 +82,18 @@ struct ExpertRows {
 
   // Where the gradients of one expert's parameters go; null for one that wants none.
   struct Gradients {
-    LinearPart::Gradients up, down;
+    LayerGradients up, down;
   };
-  static LinearPart::Gradients gradients(Tape& tape, const LinearInputs& layer, int e) {
-    LinearPart::Gradients to;
-    if (tape.wants_grad(layer.weight)) {
-      const auto [dw, fresh] = tape.expert_grad_target(layer.weight, e);
-      to.weight = dw.data;
-      to.fresh = fresh;
-    }
-    if (tape.wants_grad(layer.bias)) to.bias = tape.expert_grad(layer.bias, e).data;
-    return to;
-  }
   // Those of all experts with rows, to be asked for before any scratch memory.
   const Gradients* gradients(Tape& tape) const {
     const int experts = static_cast<int>(first.count()) - 1;
     Gradients* all = tape.arena().allocate<Gradients>(experts);
     for (int e = 0; e < experts; ++e) {
-      if (first[e] < first[e + 1]) all[e] = {gradients(tape, fc1, e), gradients(tape, fc2, e)};
+      if (first[e] < first[e + 1]) all[e] = {expert_gradients(tape, fc1, e), expert_gradients(tape, fc2, e)};
     }
     return all;
   }
 };
-
-// dW += dy^T x           db += sum over rows of dy
-void backward_weights(Tape& tape, const MatrixPart& w, const LinearPart::Gradients& to, int64_t rows,
-                      const real* dy, const real* x) {
-  if (to.weight) w.backward_weight(tape, rows, dy, x, to.weight, !to.fresh);
-  if (to.bias) kernels().add_rows(rows, w.out, dy, to.bias);
-}
 
 }  // namespace
 
@@ -177,14 +156,7 @@ Var expert_mlp(Tape& tape, Var base, Var x, Var gate, View<const int> unit, View
   }
   return tape.record(
       y, {base, x, gate, fc1.weight, fc1.bias, fc2.weight, fc2.bias}, [=](Tape& tape, Tensor dy) {
-        if (tape.wants_grad(base)) {
-          const auto [dbase, fresh] = tape.grad_target(base);
-          if (fresh) {
-            kernels().scale(dy.count(), 1, dy.data, dbase.data);
-          } else {
-            kernels().add(dy.count(), dbase.data, dy.data, dbase.data);
-          }
-        }
+        pass_on(tape, base, dy);
         real* const dx = tape.wants_grad(x) ? tape.grad(x).data : nullptr;
         real* const dgate = tape.wants_grad(gate) ? tape.grad(gate).data : nullptr;
         const ExpertRows::Gradients* to = part.gradients(tape);
@@ -210,8 +182,8 @@ Var expert_mlp(Tape& tape, Var base, Var x, Var gate, View<const int> unit, View
           }
           part.down(e).backward_input(tape, some, d_o, dz, false);
           differentiate(some * hidden, z + from * hidden_size, dz, dz, false, h);
-          backward_weights(tape, part.down(e), to[e].down, some, d_o, h);
-          backward_weights(tape, part.up(e), to[e].up, some, dz, part.gather(from, count, X.data, x_room));
+          part.down(e).backward_weights(tape, to[e].down, some, d_o, h);
+          part.up(e).backward_weights(tape, to[e].up, some, dz, part.gather(from, count, X.data, x_room));
           if (!dx) continue;
           if (count == 1) {
             part.up(e).backward_input(tape, some, dz, dx + unit[from] * unit_size, true);

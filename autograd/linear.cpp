@@ -51,6 +51,34 @@ Shape with_last(const Shape& shape, int64_t last) {
 
 }  // namespace
 
+namespace {
+
+// `target` and `grad` give the memory of a parameter's gradient, or of its part.
+template <class Target, class Grad>
+LayerGradients gradients_of(Tape& tape, const LinearInputs& layer, const Target& target, const Grad& grad) {
+  LayerGradients to;
+  if (tape.wants_grad(layer.weight)) {
+    const auto [dw, fresh] = target(layer.weight);
+    to.weight = dw.data;
+    to.fresh = fresh;
+  }
+  if (tape.wants_grad(layer.bias)) to.bias = grad(layer.bias).data;
+  return to;
+}
+
+}  // namespace
+
+LayerGradients layer_gradients(Tape& tape, const LinearInputs& layer) {
+  return gradients_of(
+      tape, layer, [&](Var v) { return tape.grad_target(v); }, [&](Var v) { return tape.grad(v); });
+}
+
+LayerGradients expert_gradients(Tape& tape, const LinearInputs& layers, int e) {
+  return gradients_of(
+      tape, layers, [&](Var v) { return tape.expert_grad_target(v, e); },
+      [&](Var v) { return tape.expert_grad(v, e); });
+}
+
 LinearPart linear_part(Tape& tape, const char* weight_name, Var weight, const char* bias_name, Var bias,
                        int64_t in) {
   const Tensor W = tape.value(weight);
@@ -104,13 +132,17 @@ void MatrixPart::backward_input(Tape& tape, int64_t rows, const real* dy, real* 
 }
 
 // dW += dy^T x           [O, R] x [R, I] -> [O, I]
-void MatrixPart::backward_weight(Tape& tape, int64_t rows, const real* dy, const real* x, real* dw,
-                                 bool add) const {
-  if (const PackedWeight* codes = narrow(tape, *this)) {
-    weight_gradient(tape.arena(), *codes->narrow, rows, out, in, dy, x, dw, add);
-  } else {
-    weight_gradient(tape.arena(), rows, out, in, dy, x, dw, add);
+// db += sum over rows of dy
+void MatrixPart::backward_weights(Tape& tape, const LayerGradients& to, int64_t rows, const real* dy,
+                                  const real* x) const {
+  if (to.weight) {
+    if (const PackedWeight* codes = narrow(tape, *this)) {
+      weight_gradient(tape.arena(), *codes->narrow, rows, out, in, dy, x, to.weight, !to.fresh);
+    } else {
+      weight_gradient(tape.arena(), rows, out, in, dy, x, to.weight, !to.fresh);
+    }
   }
+  if (to.bias) kernels().add_rows(rows, out, dy, to.bias);
 }
 
 // y = x W^T + b          x [R, I]  W [O, I]  b [O]  y [R, O]
@@ -122,22 +154,9 @@ void LinearPart::backward_input(Tape& tape, int64_t rows, const real* dy, real* 
   matrix().backward_input(tape, rows, dy, dx, add);
 }
 
-LinearPart::Gradients LinearPart::gradients(Tape& tape) const {
-  Gradients result;
-  if (tape.wants_grad(weight)) {
-    const auto [dw, fresh] = tape.grad_target(weight);
-    result.weight = dw.data;
-    result.fresh = fresh;
-  }
-  if (tape.wants_grad(bias)) result.bias = tape.grad(bias).data;
-  return result;
-}
-
-// dW += dy^T x           db += sum over rows of dy
-void LinearPart::backward_weights(Tape& tape, const Gradients& to, int64_t rows, const real* dy,
+void LinearPart::backward_weights(Tape& tape, const LayerGradients& to, int64_t rows, const real* dy,
                                   const real* x) const {
-  if (to.weight) matrix().backward_weight(tape, rows, dy, x, to.weight, !to.fresh);
-  if (to.bias) kernels().add_rows(rows, out, dy, to.bias);
+  matrix().backward_weights(tape, to, rows, dy, x);
 }
 
 Var linear(Tape& tape, Var x, Var weight, Var bias) {

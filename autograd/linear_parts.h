@@ -1,10 +1,21 @@
 #pragma once
 // What the linear op and the fused branches of a block are made of, on plain memory.
 
-#include "autograd/tape.h"
+#include "autograd/ops.h"
 #include "tensor/matmul.h"
 
 namespace vmoe {
+
+/// Where the gradients of a layer's two parameters go; null for one that wants none. To be asked for before
+/// any scratch memory, for they may come from the same arena.
+struct LayerGradients {
+  real *weight = nullptr, *bias = nullptr;
+  bool fresh = false;  // nothing was added to the weight's yet
+};
+
+/// Those of a whole layer, and of one expert's part of stacked ones.
+LayerGradients layer_gradients(Tape& tape, const LinearInputs& layer);
+LayerGradients expert_gradients(Tape& tape, const LinearInputs& layers, int expert);
 
 /// A matrix W [out, in] of a layer in its three products, in the precision in which it is packed: a weight,
 /// or one expert's part of a stacked one. x [rows, in], y [rows, out].
@@ -16,8 +27,9 @@ struct MatrixPart {
   void forward(Tape& tape, int64_t rows, const real* x, const real* bias, const real* base, real* y) const;
   /// dx = dy W, or dx += dy W.
   void backward_input(Tape& tape, int64_t rows, const real* dy, real* dx, bool add) const;
-  /// dW = dy^T x, or dW += dy^T x.
-  void backward_weight(Tape& tape, int64_t rows, const real* dy, const real* x, real* dw, bool add) const;
+  /// dW += dy^T x and db += sum over rows of dy.
+  void backward_weights(Tape& tape, const LayerGradients& gradients, int64_t rows, const real* dy,
+                        const real* x) const;
 };
 
 /// A linear layer on `rows` rows: x [rows, in], W [out, in], b [out] or none, y [rows, out].
@@ -29,15 +41,8 @@ struct LinearPart {
   void forward(Tape& tape, int64_t rows, const real* x, real* y, const real* base = nullptr) const;
   /// dx = dy W, or dx += dy W.
   void backward_input(Tape& tape, int64_t rows, const real* dy, real* dx, bool add = false) const;
-  /// Where the gradients of the two go; null for one that wants none. To be asked for before any scratch
-  /// memory, for they may come from the same arena.
-  struct Gradients {
-    real *weight = nullptr, *bias = nullptr;
-    bool fresh = false;  // nothing was added to the weight's yet
-  };
-  Gradients gradients(Tape& tape) const;
-  /// dW += dy^T x and db += sum over rows of dy.
-  void backward_weights(Tape& tape, const Gradients& gradients, int64_t rows, const real* dy,
+  LayerGradients gradients(Tape& tape) const { return layer_gradients(tape, {weight, bias}); }
+  void backward_weights(Tape& tape, const LayerGradients& gradients, int64_t rows, const real* dy,
                         const real* x) const;
 
  private:
