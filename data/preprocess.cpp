@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "data/convert.h"
 #include "data/dataset.h"
+#include "tensor/json_fields.h"
 
 namespace vmoe {
 
@@ -16,58 +16,6 @@ constexpr int64_t kMeasuredPixels = int64_t{1} << 26;
 [[noreturn]] void wrong(const std::string& where, const std::string& what) {
   throw InputError(where + ": preprocessing: " + what);
 }
-
-/// Reads keys of a JSON object and complains about those that are missing, ill-typed or left over.
-class Fields {
- public:
-  Fields(const nlohmann::json& json, const std::string& where) : json_(json), where_(where) {
-    if (!json.is_object()) wrong(where, "should be an object");
-  }
-
-  int integer(const char* key) {
-    const auto& value = field(key);
-    if (!value.is_number_integer()) wrong(where_, std::string(key) + " should be a whole number");
-    const auto number = value.get<int64_t>();
-    if (number < 0 || number > kLargestImageSize) wrong(where_, std::string(key) + " is out of range");
-    return static_cast<int>(number);
-  }
-  double number(const char* key) {
-    const auto& value = field(key);
-    if (!value.is_number()) wrong(where_, std::string(key) + " should be a number");
-    return value.get<double>();
-  }
-  std::string text(const char* key) {
-    const auto& value = field(key);
-    if (!value.is_string()) wrong(where_, std::string(key) + " should be a string");
-    return value.get<std::string>();
-  }
-  std::vector<double> numbers(const char* key) {
-    const auto& value = field(key);
-    const bool fits =
-        value.is_array() && value.size() <= 3 &&
-        std::all_of(value.begin(), value.end(), [](const auto& item) { return item.is_number(); });
-    if (!fits) wrong(where_, std::string(key) + " should be a list of 1 or 3 numbers");
-    return value.get<std::vector<double>>();
-  }
-  void finish() const {
-    for (const auto& item : json_.items()) {
-      if (std::find(seen_.begin(), seen_.end(), item.key()) == seen_.end()) {
-        wrong(where_, "unknown key '" + item.key() + "'");
-      }
-    }
-  }
-
- private:
-  const nlohmann::json& field(const char* key) {
-    seen_.push_back(key);
-    if (!json_.contains(key)) wrong(where_, "key '" + std::string(key) + "' is missing");
-    return json_.at(key);
-  }
-
-  const nlohmann::json& json_;
-  const std::string& where_;
-  std::vector<std::string> seen_;
-};
 
 // Python's round(difference / 2): ties to even, as torchvision's centre crop has it.
 int64_t half_to_even(int64_t difference) {
@@ -96,15 +44,16 @@ nlohmann::json to_json(const Preprocess& p) {
           {"crop_fraction", p.crop_fraction}, {"mean", p.mean},         {"deviation", p.deviation}};
 }
 
-Preprocess preprocess_from_json(const nlohmann::json& json, const std::string& where) {
-  Fields fields(json, where);
+Preprocess preprocess_from_json(const nlohmann::ordered_json& json, const std::string& where) {
+  const std::string place = where + ": preprocessing";
+  JsonFields fields(json, place);
   Preprocess p;
-  p.image_size = fields.integer("image_size");
-  p.channels = fields.integer("channels");
-  p.filter = fields.text("filter");
-  p.crop_fraction = fields.number("crop_fraction");
-  p.mean = fields.numbers("mean");
-  p.deviation = fields.numbers("deviation");
+  fields.read("image_size", p.image_size);
+  fields.read("channels", p.channels);
+  fields.read("filter", p.filter);
+  fields.read("crop_fraction", p.crop_fraction);
+  fields.read("mean", p.mean);
+  fields.read("deviation", p.deviation);
   fields.finish();
   validate(p, where);
   return p;

@@ -33,7 +33,7 @@ void validate(const Preprocess& preprocess, const std::string& where);
 
 nlohmann::json to_json(const Preprocess& preprocess);
 /// Throws InputError naming the key if one is missing, unknown, of another type or out of range.
-Preprocess preprocess_from_json(const nlohmann::json& json, const std::string& where);
+Preprocess preprocess_from_json(const nlohmann::ordered_json& json, const std::string& where);
 
 /// Geometry of evaluation, as torchvision has it: the shorter side becomes floor(S / crop_fraction), the
 /// longer one follows (rounded down), and the middle S x S pixels are kept.

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string_view>
 
-#include "nn/json_fields.h"
 #include "tensor/error.h"
+#include "tensor/json_fields.h"
 
 namespace vmoe {
 

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "moe/routers/table.h"
-#include "nn/json_fields.h"
 #include "tensor/error.h"
+#include "tensor/json_fields.h"
 
 namespace vmoe {
 

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <vector>
 
-#include "nn/json_fields.h"
 #include "tensor/error.h"
+#include "tensor/json_fields.h"
 
 namespace vmoe {
 

@@ -6,7 +6,7 @@
 
 #include "moe/layers.h"
 #include "moe/strict_json.h"
-#include "nn/json_fields.h"
+#include "tensor/json_fields.h"
 #include "train/safetensors.h"
 #include "train/version.h"
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "moe/strict_json.h"
-#include "nn/json_fields.h"
+#include "tensor/json_fields.h"
 #include "train/safetensors.h"
 
 namespace vmoe {

@@ -53,15 +53,22 @@ TEST_CASE("preprocessing survives JSON unchanged") {
 
 TEST_CASE("preprocessing with a missing, unknown or ill-typed key is refused") {
   check_json([](auto& json) { json.erase("filter"); }, "key 'filter' is missing");
-  check_json([](auto& json) { json["scale"] = 2; }, "unknown key 'scale'");
-  check_json([](auto& json) { json["image_size"] = "32"; }, "image_size should be a whole number");
-  check_json([](auto& json) { json["image_size"] = 1e30; }, "image_size should be a whole number");
-  check_json([](auto& json) { json["image_size"] = -5; }, "image_size is out of range");
-  check_json([](auto& json) { json["filter"] = 3; }, "filter should be a string");
-  check_json([](auto& json) { json["crop_fraction"] = nullptr; }, "crop_fraction should be a number");
-  check_json([](auto& json) { json["mean"] = 0.5; }, "mean should be a list");
-  check_json([](auto& json) { json["deviation"] = {"a", "b", "c"}; }, "deviation should be a list");
-  check_json([](auto& json) { json = {1, 2}; }, "should be an object");
+  check_json([](auto& json) { json["scale"] = 2; }, "unknown key \"scale\"; known: image_size, ");
+  check_json([](auto& json) { json[std::string(200, 'k')] = 2; },
+             "unknown key \"" + std::string(56, 'k') + "...");
+  check_json([](auto& json) { json["image_size"] = "32"; }, "image_size is \"32\", it should be an integer");
+  check_json([](auto& json) { json["image_size"] = 1e30; }, "image_size is 1e+30, it should be an integer");
+  check_json([](auto& json) { json["image_size"] = -5; }, "image_size must be 1 to 4096");
+  check_json([](auto& json) { json["filter"] = 3; }, "filter is 3, it should be a string");
+  check_json([](auto& json) { json["crop_fraction"] = nullptr; },
+             "crop_fraction is null, it should be a number");
+  check_json([](auto& json) { json["mean"] = 0.5; }, "mean is 0.5, it should be a list of numbers");
+  check_json(
+      [](auto& json) {
+        json["deviation"] = {"a", "b", "c"};
+      },
+      "deviation is a list, it should be a list of numbers");
+  check_json([](auto& json) { json = {1, 2}; }, "a list should be an object");
 }
 
 TEST_CASE("preprocessing with values out of range is refused") {

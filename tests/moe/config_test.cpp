@@ -10,8 +10,8 @@
 
 #include "moe/layers.h"
 #include "moe/model.h"
-#include "nn/json_fields.h"
 #include "nn/presets.h"
+#include "tensor/json_fields.h"
 
 namespace vmoe::testing {
 

@@ -1,7 +1,7 @@
 // Whole models with experts against PyTorch (tests/fixtures/make_vit.py).
 
 #include "moe/loss.h"
-#include "nn/json_fields.h"
+#include "tensor/json_fields.h"
 #include "tests/nn/model_fixture.h"
 
 namespace vmoe::testing {

@@ -8,9 +8,9 @@
 #include <functional>
 #include <limits>
 
-#include "nn/json_fields.h"
 #include "nn/presets.h"
 #include "tensor/error.h"
+#include "tensor/json_fields.h"
 
 namespace vmoe::testing {
 

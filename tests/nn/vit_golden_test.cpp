@@ -1,8 +1,8 @@
 // Whole dense models against PyTorch (tests/fixtures/make_vit.py).
 
 #include "autograd/ops.h"
-#include "nn/json_fields.h"
 #include "nn/vit.h"
+#include "tensor/json_fields.h"
 #include "tests/nn/model_fixture.h"
 
 namespace vmoe::testing {

@@ -28,6 +28,7 @@ class JsonFields {
   void read(const char* key, bool& value);
   void read(const char* key, std::string& value);
   void read(const char* key, std::vector<int>& value);
+  void read(const char* key, std::vector<double>& value);
   void read(const char* key, std::vector<std::string>& value);
   template <class Enum>
   void read(const char* key, Enum& value, EnumNames names) {

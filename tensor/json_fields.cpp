@@ -1,4 +1,4 @@
-#include "nn/json_fields.h"
+#include "tensor/json_fields.h"
 
 #include <algorithm>
 #include <limits>
@@ -79,6 +79,14 @@ void JsonFields::read(const char* key, std::vector<int>& value) {
   if (!json.is_array() || !std::all_of(json.begin(), json.end(), is_int))
     fail(key, json, "a list of integers");
   value = json.get<std::vector<int>>();
+}
+
+void JsonFields::read(const char* key, std::vector<double>& value) {
+  const Json& json = at(key);
+  if (!json.is_array() ||
+      !std::all_of(json.begin(), json.end(), [](const Json& item) { return item.is_number(); }))
+    fail(key, json, "a list of numbers");
+  value = json.get<std::vector<double>>();
 }
 
 void JsonFields::read(const char* key, std::vector<std::string>& value) {
