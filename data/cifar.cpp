@@ -8,6 +8,7 @@
 #include "data/byte_reader.h"
 #include "data/file.h"
 #include "data/formats.h"
+#include "data/names.h"
 
 namespace vmoe {
 

@@ -1,10 +1,9 @@
 #include "data/dataset.h"
 
-#include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "data/formats.h"
+#include "data/names.h"
 #include "tensor/error.h"
 
 namespace vmoe {
@@ -56,38 +55,6 @@ std::unique_ptr<Dataset> open_dataset(const std::string& path, const DatasetOpti
                      "; a classifier needs at least two");
   }
   return dataset;
-}
-
-void require_exists(const std::string& path) {
-  std::error_code error;
-  if (std::filesystem::exists(path, error)) return;
-  throw IoError("cannot read '" + path + "': " + (error ? error.message() : "no such file or folder"));
-}
-
-std::string valid_utf8(const std::string& text) {
-  using nlohmann::json;
-  return json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace)).get<std::string>();
-}
-
-std::vector<std::string> number_names(int count) {
-  std::vector<std::string> names;
-  for (int i = 0; i < count; ++i) names.push_back(std::to_string(i));
-  return names;
-}
-
-std::vector<std::string> list_folder(const std::string& folder, bool folders) {
-  std::error_code error;
-  std::vector<std::string> names;
-  std::filesystem::directory_iterator entries(folder, error), end;
-  for (; !error && entries != end; entries.increment(error)) {
-    std::error_code unreadable;
-    const bool wanted = folders ? entries->is_directory(unreadable) : !entries->is_directory(unreadable);
-    const std::string name = entries->path().filename().string();
-    if (wanted && name[0] != '.') names.push_back(name);
-  }
-  if (error) throw IoError("cannot read folder '" + folder + "': " + error.message());
-  std::sort(names.begin(), names.end());
-  return names;
 }
 
 std::string name_of_data(const std::string& path) {

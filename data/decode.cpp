@@ -5,6 +5,7 @@
 
 #include "data/convert.h"
 #include "data/file.h"
+#include "data/jpeg_check.h"
 #include "data/png_check.h"
 #include "data/pnm.h"
 #include "data/stb_decoder.h"

@@ -5,7 +5,8 @@
 
 #include <string>
 
-#include "data/jpeg_check.h"
+#include "data/byte_reader.h"
+#include "data/image_header.h"
 
 namespace vmoe {
 

@@ -7,6 +7,7 @@
 #include "data/decode.h"
 #include "data/file.h"
 #include "data/formats.h"
+#include "data/names.h"
 #include "tensor/error.h"
 
 namespace vmoe {

@@ -5,6 +5,7 @@
 
 #include "data/formats.h"
 #include "data/idx_file.h"
+#include "data/names.h"
 
 namespace vmoe {
 

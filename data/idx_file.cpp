@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "data/image.h"
+#include "data/image_header.h"
 #include "data/inflate.h"
 
 namespace vmoe {

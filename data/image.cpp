@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 
 namespace vmoe {
 
@@ -10,14 +11,6 @@ namespace {
 std::mutex large_image_turn;
 
 }  // namespace
-
-std::string size_problem(int64_t width, int64_t height) {
-  if (width == 0 || height == 0) return "the image has no pixels";
-  if (width <= kMaxSide && height <= kMaxSide && width * height <= kMaxPixels) return "";
-  return "the image claims " + std::to_string(width) + " x " + std::to_string(height) + " pixels; at most " +
-         std::to_string(kMaxSide) + " a side and " + std::to_string(kMaxPixels >> 20) +
-         " Mi in all are accepted";
-}
 
 void* ImageScratch::allocate_bytes(size_t bytes) {
   void* memory = try_allocate(bytes);

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
-#include <string>
 
 #include "tensor/arena.h"
 #include "tensor/error.h"
@@ -22,13 +21,6 @@ struct ImageView {
   int64_t bytes() const { return row_bytes() * height; }
   const uint8_t* row(int64_t y) const { return pixels + y * row_bytes(); }
 };
-
-/// More pixels than this (64 Mi), or on a side, are refused, whatever the format.
-constexpr int64_t kMaxPixels = int64_t{64} << 20;
-constexpr int64_t kMaxSide = 65535;
-
-/// What is wrong with the size that a header claims (sides 0 .. 2^32 - 1), for an error; else empty.
-std::string size_problem(int64_t width, int64_t height);
 
 /// A scratch's budget is spent. Whoever knows the image's name adds it, by `naming_image`.
 struct BudgetError : InputError {

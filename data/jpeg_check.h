@@ -3,19 +3,9 @@
 // Source: ITU-T T.81, annex B (markers and segments); JFIF 1.02; what stb_image can decode.
 
 #include "data/byte_reader.h"
-#include "data/image.h"
+#include "data/image_header.h"
 
 namespace vmoe {
-
-/// What an image file says about itself.
-struct ImageHeader {
-  const char* format = "";  // "JPEG", "PNG", "PNM"
-  int width = 0, height = 0;
-  bool grey = false;         // one channel (besides alpha)
-  int orientation = 1;       // EXIF 1 .. 8
-  size_t decoder_bytes = 0;  // bound on the memory that decoding takes, the pixels included
-  size_t file_bytes = 0;     // of the whole file, where it was probed
-};
 
 bool is_jpeg(Bytes bytes);
 

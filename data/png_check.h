@@ -2,7 +2,8 @@
 // Reads the structure of a PNG file and refuses what is inconsistent, before a decoder sees it.
 // Source: PNG specification, third edition (W3C 2025), sections 5 and 11.
 
-#include "data/jpeg_check.h"
+#include "data/byte_reader.h"
+#include "data/image_header.h"
 
 namespace vmoe {
 

@@ -2,7 +2,8 @@
 // Portable anymaps: P1 and P4 (bitmaps), P2 and P5 (grey), P3 and P6 (RGB), as numbers in text or as bytes.
 // Source: the netpbm manual pages pbm(5), pgm(5), ppm(5).
 
-#include "data/jpeg_check.h"
+#include "data/byte_reader.h"
+#include "data/image_header.h"
 
 namespace vmoe {
 
