@@ -61,9 +61,10 @@ Json to_json(const Figures& figures, const EvalOptions& options) {
                     {"images_per_second", static_cast<double>(e.n) / figures.fp32->seconds}};
     json["top1_difference"] = e.top1 - figures.fp32->top1;
   }
-  if (e.routing.experts() > 0) {
+  if (!e.routing.decisions.empty()) {
     json["router_accuracy"] = e.router_accuracy;
-    json["expert_load"] = e.routing.sums().kept;
+    json["expert_load"] =
+        by_decision(e.routing, [&](size_t i) { return e.routing.decisions[i].sums().kept; });
     json["routing"] = routing_record(e.routing);
   }
   return json;
@@ -82,6 +83,16 @@ void print_difference(std::ostream& out, const Figures& figures) {
       << fixed(e.loss - full.loss, 4) << ", " << fixed(full.seconds / e.seconds, 2) << " times as fast\n";
 }
 
+/// "  expert 2: 104 images, 10.4 %  (trees)"
+void print_experts(std::ostream& out, const RoutingStatistics& decision, Unit unit,
+                   const std::vector<std::string>& names) {
+  for (int e = 0; e < decision.experts(); ++e) {
+    out << "  expert " << e << ": " << decision.units_of(e) << ' ' << name_of(unit) << "s, "
+        << percent(decision.load(e), 1) << (names.empty() ? "" : "  (" + names[static_cast<size_t>(e)] + ")")
+        << '\n';
+  }
+}
+
 void print(std::ostream& out, const Figures& figures, const ModelDescription& model,
            const std::string& split) {
   const Evaluation& e = figures.evaluation;
@@ -89,12 +100,10 @@ void print(std::ostream& out, const Figures& figures, const ModelDescription& mo
       << ", loss " << fixed(e.loss, 4) << ", " << fixed(static_cast<double>(e.n) / e.seconds, 0)
       << " img/s\n";
   if (figures.fp32) print_difference(out, figures);
-  if (e.routing.experts() == 0) return;
   if (!model.experts.empty()) out << "router finds the super-class of " << percent(e.router_accuracy) << "\n";
-  const char* units = model.config.moe.routes_tokens() ? " tokens, " : " images, ";
-  for (int i = 0; i < e.routing.experts(); ++i) {
-    out << "  expert " << i << ": " << e.routing.units_of(i) << units << percent(e.routing.load(i), 1)
-        << (model.experts.empty() ? "" : "  (" + model.experts[static_cast<size_t>(i)] + ")") << '\n';
+  for (size_t i = 0; i < e.routing.decisions.size(); ++i) {
+    if (e.routing.unit == Unit::token) out << "block " << e.routing.blocks[i] << '\n';
+    print_experts(out, e.routing.decisions[i], e.routing.unit, model.experts);
   }
 }
 

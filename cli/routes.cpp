@@ -44,40 +44,38 @@ Json to_json(const ExpertRoutes& expert, size_t index, int64_t units, const Mode
           {"purity", expert.purity}, {"classes", classes}};
 }
 
-// Of each decision: units of it, and its experts.
-int64_t units_of(const Routes& routes) {
-  return routes.statistics.units() / static_cast<int64_t>(routes.blocks.size());
-}
-
-Json experts_to_json(const Routes& routes, size_t block, const ModelDescription& model) {
-  Json json = Json::array();
-  const auto experts = by_expert(routes, block, model.config.moe.super_classes);
-  for (size_t e = 0; e < experts.size(); ++e) json.push_back(to_json(experts[e], e, units_of(routes), model));
-  return json;
+Json decision_to_json(const Routes& routes, size_t i, const ModelDescription& model) {
+  Json list = Json::array();
+  const int64_t units = routes.routing.decisions[i].units();
+  const auto experts = by_expert(routes, i, model.config.moe.super_classes);
+  for (size_t e = 0; e < experts.size(); ++e) list.push_back(to_json(experts[e], e, units, model));
+  return {{"block", routes.routing.blocks[i]},
+          {"explained_by_class", explained_by_class(routes, i)},
+          {"experts", list}};
 }
 
 Json to_json(const Routes& routes, const ModelDescription& model, const RoutesCommand& command) {
   Json json = json_result();
   json["split"] = command.on.split;
   json["n"] = routes.size();
-  json["unit"] = name_of(routes.unit);
+  json["unit"] = name_of(routes.routing.unit);
   json["experts_per_unit"] = routes.per_unit;
   json["router_accuracy"] =
       model.config.moe.super_classes.empty() ? Json(nullptr) : Json(routes.router_accuracy);
-  json["routing"] = routing_record(routes.statistics);
+  json["routing"] = routing_record(routes.routing);
   json["blocks"] = Json::array();
-  for (size_t b = 0; b < routes.blocks.size(); ++b)
-    json["blocks"].push_back({{"block", routes.blocks[b]}, {"experts", experts_to_json(routes, b, model)}});
+  for (size_t i = 0; i < routes.routing.decisions.size(); ++i)
+    json["blocks"].push_back(decision_to_json(routes, i, model));
   return json;
 }
 
 /// "expert 2: 104 images (10.4 %), purity 81.7 %: oak 12.5 %, maple 11.5 %, ... 7 more  (trees)"
-void print_expert(std::ostream& out, size_t e, const ExpertRoutes& expert, const Routes& routes,
+void print_expert(std::ostream& out, size_t e, const ExpertRoutes& expert, Unit unit, int64_t units,
                   const ModelDescription& model, int top) {
-  out << "  expert " << e << ": " << expert.units << ' ' << name_of(routes.unit) << 's';
+  out << "  expert " << e << ": " << expert.units << ' ' << name_of(unit) << 's';
   if (expert.units > 0) {
-    out << " (" << percent(share(expert.units, units_of(routes)), 1) << "), purity "
-        << percent(expert.purity, 1) << ": ";
+    out << " (" << percent(share(expert.units, units), 1) << "), purity " << percent(expert.purity, 1)
+        << ": ";
     const size_t shown = std::min(expert.classes.size(), static_cast<size_t>(top));
     for (size_t i = 0; i < shown; ++i) {
       out << (i > 0 ? ", " : "") << model.classes[static_cast<size_t>(expert.classes[i].label)] << ' '
@@ -89,22 +87,31 @@ void print_expert(std::ostream& out, size_t e, const ExpertRoutes& expert, const
   out << (name.empty() ? "" : "  (" + name + ")") << '\n';
 }
 
+void print_decision(std::ostream& out, const Routes& routes, size_t i, const ModelDescription& model,
+                    int top) {
+  const RoutingStatistics& s = routes.routing.decisions[i];
+  out << "  load: entropy " << fixed(s.load_entropy(), 3) << " (1: even), cv2 " << fixed(s.cv2_load(), 3)
+      << " (0: even), largest " << fixed(1 + s.max_violation(), 2) << " times the mean\n"
+      << "  choice: entropy " << fixed(s.entropy(), 3) << " (0: sure), margin " << fixed(s.margin(), 3)
+      << " (1: sure), gate " << fixed(s.gate(), 3) << "; " << percent(explained_by_class(routes, i), 1)
+      << " of it explained by the class\n";
+  const auto experts = by_expert(routes, i, model.config.moe.super_classes);
+  for (size_t e = 0; e < experts.size(); ++e)
+    print_expert(out, e, experts[e], routes.routing.unit, s.units(), model, top);
+}
+
 void print(std::ostream& out, const Routes& routes, const ModelDescription& model,
            const RoutesCommand& command) {
-  const RoutingStatistics& s = routes.statistics;
-  const bool tokens = routes.unit == Unit::token;
+  const bool tokens = routes.routing.unit == Unit::token;
   out << routes.size() << " images (" << command.on.split << "), " << (tokens ? "every token" : "each")
       << " to " << routes.per_unit << " of " << routes.experts << " experts";
   if (tokens) out << " in each block with experts";
   if (!model.config.moe.super_classes.empty())
     out << "; the router finds the super-class of " << percent(routes.router_accuracy);
-  out << "\nEntropy of the load " << fixed(s.load_entropy(), 3) << " (1: even), of "
-      << (tokens ? "a token" : "an image") << "'s distribution " << fixed(s.entropy(), 3)
-      << " (0: sure); mean gate " << fixed(s.gate(), 3) << '\n';
-  for (size_t b = 0; b < routes.blocks.size(); ++b) {
-    if (tokens) out << "block " << routes.blocks[b] << '\n';
-    const auto experts = by_expert(routes, b, model.config.moe.super_classes);
-    for (size_t e = 0; e < experts.size(); ++e) print_expert(out, e, experts[e], routes, model, command.top);
+  out << '\n';
+  for (size_t i = 0; i < routes.routing.decisions.size(); ++i) {
+    if (tokens) out << "block " << routes.routing.blocks[i] << '\n';
+    print_decision(out, routes, i, model, command.top);
   }
 }
 
@@ -141,6 +148,9 @@ ExitCode routes_command(Arguments arguments, Streams& streams) {
   flags.text("csv", command.csv, "FILE", "writes image by image: index, label, experts and gates");
   add_json_flag(flags, command.json);
   add_machine_flags(flags, command.machine);
+  flags.note("load", "of the experts: entropy by log E, squared variation (cv2), largest share");
+  flags.note("choice", "means of the router's entropy by log E, largest minus second probability, gate");
+  flags.note("explained", "mutual information of expert and class, as a share of the load's entropy");
   flags.note("purity",
              "share of an expert's images (tokens) in its super-class; without any, in its largest class");
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;

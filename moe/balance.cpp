@@ -10,8 +10,7 @@ namespace vmoe {
 namespace {
 
 int decisions_of(const ModelConfig& config) {
-  if (config.moe.is_dense() || config.moe.balance_weight == 0) return 0;
-  return config.moe.routes_tokens() ? static_cast<int>(config.moe_blocks().size()) : 1;
+  return config.moe.balance_weight == 0 ? 0 : static_cast<int>(config.deciding_blocks().size());
 }
 
 }  // namespace

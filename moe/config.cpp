@@ -113,6 +113,12 @@ bool MoeConfig::routes_tokens() const {
   return !is_dense() && find_router(router).unit == Unit::token;
 }
 
+std::vector<int> ModelConfig::deciding_blocks() const {
+  std::vector<int> blocks = moe_blocks();
+  if (!moe.is_dense() && !moe.routes_tokens()) blocks.resize(1);
+  return blocks;
+}
+
 std::string problem_with(const ModelConfig& config) {
   if (std::string problem = problem_with(config.vit); !problem.empty()) return problem;
   return config.moe.is_dense() ? "" : moe_problem(config);

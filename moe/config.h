@@ -42,6 +42,9 @@ struct ModelConfig {
   std::vector<int> moe_blocks() const {
     return moe.is_dense() ? std::vector<int>{} : moe.moe_layers.blocks(vit.depth);
   }
+  /// Of them those in which a router decides: each for tokens, the first for images, whose one decision all
+  /// share.
+  std::vector<int> deciding_blocks() const;
   bool operator==(const ModelConfig&) const = default;
 };
 

@@ -25,7 +25,7 @@ double of_log(double entropy, int experts) {
 }  // namespace
 
 void RoutingStatistics::clear() {
-  sums_.units = sums_.dropped = sums_.assignments = 0;
+  sums_.units = sums_.assignments = 0;
   sums_.entropy = sums_.margin = sums_.gate = 0;
   std::fill(sums_.kept.begin(), sums_.kept.end(), 0);
   std::fill(sums_.probability.begin(), sums_.probability.end(), 0);
@@ -33,7 +33,6 @@ void RoutingStatistics::clear() {
 
 void RoutingStatistics::add(const Tape& tape, const Routing& routing) {
   sums_.units += routing.units;
-  sums_.dropped += routing.dropped.count();
   sums_.assignments += routing.unit.count();
   for (int e = 0; e < experts(); ++e) sums_.kept[e] += routing.first[e + 1] - routing.first[e];
   for (const double gate : tape.value(routing.gate)) sums_.gate += gate;
@@ -54,7 +53,6 @@ void RoutingStatistics::add(const Tape& tape, const Routing& routing) {
 
 void RoutingStatistics::add(const RoutingStatistics& other) {
   sums_.units += other.sums_.units;
-  sums_.dropped += other.sums_.dropped;
   sums_.assignments += other.sums_.assignments;
   sums_.entropy += other.sums_.entropy;
   sums_.margin += other.sums_.margin;
@@ -75,10 +73,6 @@ std::vector<int> RoutingStatistics::idle_experts() const {
 
 double RoutingStatistics::load(int e) const {
   return ratio(static_cast<double>(sums_.kept[e]), sums_.assignments);
-}
-
-double RoutingStatistics::importance(int e) const {
-  return ratio(sums_.probability[e], sums_.units);
 }
 
 double RoutingStatistics::cv2_load() const {
@@ -104,39 +98,39 @@ double RoutingStatistics::load_entropy() const {
   return of_log(entropy, experts());
 }
 
-double RoutingStatistics::dead_experts() const {
-  if (sums_.units == 0) return 0;
-  return ratio(static_cast<double>(std::count(sums_.kept.begin(), sums_.kept.end(), 0)), experts());
-}
-
 double RoutingStatistics::entropy() const {
   return of_log(ratio(sums_.entropy, sums_.units), experts());
 }
 
-double RoutingStatistics::importance_entropy() const {
-  double entropy = 0;
-  for (int e = 0; e < experts(); ++e) entropy += surprise(importance(e));
-  return entropy;
-}
-
 double RoutingStatistics::mean_entropy() const {
-  return of_log(importance_entropy(), experts());
+  double entropy = 0;
+  for (const double sum : sums_.probability) entropy += surprise(ratio(sum, sums_.units));
+  return of_log(entropy, experts());
 }
 
 double RoutingStatistics::gate() const {
   return ratio(sums_.gate, sums_.assignments);
 }
 
-double RoutingStatistics::mutual_information() const {
-  return importance_entropy() - ratio(sums_.entropy, sums_.units);
-}
-
 double RoutingStatistics::margin() const {
   return ratio(sums_.margin, sums_.units);
 }
 
-double RoutingStatistics::dropped_units() const {
-  return ratio(static_cast<double>(sums_.dropped), sums_.units);
+ModelRouting::ModelRouting(const ModelConfig& config)
+    : unit(config.moe.routes_tokens() ? Unit::token : Unit::image),
+      blocks(config.deciding_blocks()),
+      decisions(blocks.size(), RoutingStatistics(config.moe.experts)) {}
+
+void ModelRouting::clear() {
+  for (RoutingStatistics& decision : decisions) decision.clear();
+}
+
+void ModelRouting::add(const Tape& tape, const Model::Output& output) {
+  for (size_t i = 0; i < decisions.size(); ++i) decisions[i].add(tape, *output.routings[i]);
+}
+
+void ModelRouting::add(const ModelRouting& other) {
+  for (size_t i = 0; i < decisions.size(); ++i) decisions[i].add(other.decisions[i]);
 }
 
 }  // namespace vmoe

@@ -49,7 +49,7 @@ void count_image(Evaluation& e, Confusion confusion, const real* logits, int lab
 // Adds the router's choices, and hits of the super-class.
 void count_routing(Evaluation& e, const Tape& tape, const Model::Output& output,
                    const std::vector<int>& super_classes, const int* labels) {
-  for (const Routing* routing : output.routings) e.routing.add(tape, *routing);
+  e.routing.add(tape, output);
   if (super_classes.empty()) return;
   const Tensor logits = tape.value(output.router_logits);
   for (int64_t i = 0; i < logits.dim(0); ++i) {
@@ -71,7 +71,7 @@ Evaluation evaluate(const Model& model, Inference& inference, const EvaluationIm
   e.hits.reserve(static_cast<size_t>(e.n));
   e.classes = vit.classes;
   if (confusion != Confusion::none) e.confusion.assign(static_cast<size_t>(vit.classes) * vit.classes, 0);
-  if (!moe.is_dense()) e.routing = RoutingStatistics(moe.experts);
+  e.routing = ModelRouting(model.config());
 
   inference.visit(images,
                   [&](InferenceWorker& worker, const Model::Output& output, const int* labels, int count) {

@@ -22,7 +22,7 @@ struct Evaluation {
   double router_accuracy = 0;     // share of images whose best expert is their super-class; 0 without
   std::vector<double> confusion;  // [N, N] if asked for: row true class, column prediction
   std::vector<uint8_t> hits;      // [n]: 1 where the largest logit is the label's, else 0
-  RoutingStatistics routing;      // who went where; of no expert for a dense model
+  ModelRouting routing;           // who went where
   double seconds = 0;
   int classes = 0;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tensor/error.h"
+#include "tensor/math.h"
 
 namespace vmoe {
 
@@ -26,8 +27,8 @@ void add_choices(Routes& routes, const Tape& tape, const Routing& routing) {
 }
 
 // Counts the assignments of a decision about `units` units an image.
-void count_units(Routes& routes, size_t block, const Routing& routing, const int* labels, int units) {
-  int64_t* counts = routes.counts.data() + block * routes.experts * routes.classes;
+void count_units(Routes& routes, size_t decision, const Routing& routing, const int* labels, int units) {
+  int64_t* counts = routes.counts.data() + decision * routes.experts * routes.classes;
   for (int64_t a = 0; a < routing.unit.count(); ++a)
     ++counts[routing.expert[a] * routes.classes + labels[routing.unit[a] / units]];
 }
@@ -39,25 +40,20 @@ Routes find_routes(const Model& model, Inference& inference, const EvaluationIma
   if (moe.is_dense()) throw UsageError("the model is dense: it has no experts that images could go to");
   if (images.size() == 0) throw InputError("there is no image to follow");
   Routes routes;
-  routes.unit = moe.routes_tokens() ? Unit::token : Unit::image;
   routes.experts = moe.experts;
   routes.classes = model.config().vit.classes;
   routes.per_unit = moe.top_k;
-  routes.blocks = model.config().moe_blocks();
-  if (routes.unit == Unit::image) routes.blocks.resize(1);
-  routes.counts.resize(routes.blocks.size() * moe.experts * routes.classes);
-  routes.statistics = RoutingStatistics(moe.experts);
+  routes.routing = ModelRouting(model.config());
+  routes.counts.resize(routes.routing.decisions.size() * moe.experts * routes.classes);
 
   int64_t hits = 0;
   inference.visit(
       images, [&](InferenceWorker& worker, const Model::Output& output, const int* labels, int count) {
         routes.labels.insert(routes.labels.end(), labels, labels + count);
-        for (size_t block = 0; block < output.routings.size(); ++block) {
-          const Routing& routing = *output.routings[block];
-          routes.statistics.add(worker.tape, routing);
-          count_units(routes, block, routing, labels, routing.units / count);
-        }
-        if (routes.unit == Unit::image) add_choices(routes, worker.tape, *output.routing);
+        routes.routing.add(worker.tape, output);
+        for (size_t i = 0; i < output.routings.size(); ++i)
+          count_units(routes, i, *output.routings[i], labels, output.routings[i]->units / count);
+        if (routes.routing.unit == Unit::image) add_choices(routes, worker.tape, *output.routing);
         if (moe.super_classes.empty()) return;
         const Tensor logits = worker.tape.value(output.routing->logits);
         for (int i = 0; i < count; ++i) {
@@ -69,12 +65,12 @@ Routes find_routes(const Model& model, Inference& inference, const EvaluationIma
   return routes;
 }
 
-std::vector<ExpertRoutes> by_expert(const Routes& routes, size_t block,
+std::vector<ExpertRoutes> by_expert(const Routes& routes, size_t decision,
                                     const std::vector<int>& super_classes) {
   const auto classes = static_cast<size_t>(routes.classes);
   std::vector<ExpertRoutes> result(static_cast<size_t>(routes.experts));
   for (size_t e = 0; e < result.size(); ++e) {
-    const int64_t* count = routes.counts.data() + (block * result.size() + e) * classes;
+    const int64_t* count = routes.counts.data() + (decision * result.size() + e) * classes;
     ExpertRoutes& expert = result[e];
     int64_t own = 0;
     for (size_t n = 0; n < classes; ++n) {
@@ -89,6 +85,30 @@ std::vector<ExpertRoutes> by_expert(const Routes& routes, size_t block,
     expert.purity = static_cast<double>(own) / static_cast<double>(expert.units);
   }
   return result;
+}
+
+double explained_by_class(const Routes& routes, size_t decision) {
+  const int64_t* count = routes.counts.data() + decision * routes.experts * routes.classes;
+  std::vector<double> of_expert(routes.experts), of_class(routes.classes);
+  double all = 0;
+  for (int e = 0; e < routes.experts; ++e) {
+    for (int n = 0; n < routes.classes; ++n) {
+      const auto units = static_cast<double>(count[e * routes.classes + n]);
+      of_expert[e] += units;
+      of_class[n] += units;
+      all += units;
+    }
+  }
+  // Entropies of the experts, and of the experts of a class, both times the assignments.
+  double entropy = 0, within = 0;
+  for (int e = 0; e < routes.experts; ++e) {
+    if (of_expert[e] > 0) entropy -= of_expert[e] * math::log(of_expert[e] / all);
+    for (int n = 0; n < routes.classes; ++n) {
+      const auto units = static_cast<double>(count[e * routes.classes + n]);
+      if (units > 0) within -= units * math::log(units / of_class[n]);
+    }
+  }
+  return entropy > 0 ? std::max(0.0, 1 - within / entropy) : 0;
 }
 
 }  // namespace vmoe

@@ -17,15 +17,13 @@ struct Routes {
     int expert = 0;
     double gate = 0;
   };
-  Unit unit = Unit::image;
   int experts = 0, classes = 0, per_unit = 0;  // E, N, K
-  std::vector<int> blocks;  // that decide: the first with experts for images, each with experts for tokens
-  std::vector<int> labels;  // [n]: of the images
-  std::vector<int64_t> counts;  // [blocks, E, N]: units of images of a class that an expert of a block has
+  ModelRouting routing;
+  std::vector<int> labels;      // [n]: of the images
+  std::vector<int64_t> counts;  // [decisions, E, N]: units of images of a class that an expert has
   std::vector<Choice>
       choices;  // [n, K] of images, largest gate first; ties: the lower expert. Empty for tokens
-  RoutingStatistics statistics;  // over all decisions
-  double router_accuracy = 0;    // share of images whose best expert is their super-class; 0 without
+  double router_accuracy = 0;  // share of images whose best expert is their super-class; 0 without
 
   int64_t size() const { return static_cast<int64_t>(labels.size()); }
 };
@@ -46,8 +44,13 @@ struct ExpertRoutes {
   /// without units.
   double purity = 0;
 };
-/// The experts of routes.blocks[block].
-std::vector<ExpertRoutes> by_expert(const Routes& routes, size_t block,
+/// The experts of a decision.
+std::vector<ExpertRoutes> by_expert(const Routes& routes, size_t decision,
                                     const std::vector<int>& super_classes);
+
+/// How much of the choice of experts follows from the class: mutual information of expert and class over all
+/// assignments of a decision, as a share of the entropy of the load. 1 if all units of a class go to one
+/// expert; 0 if all experts have the same mixture of classes, or one expert has all.
+double explained_by_class(const Routes& routes, size_t decision);
 
 }  // namespace vmoe

@@ -133,7 +133,7 @@ uint64_t Run::kept(const fs::path& log, const KeptLog& kept) const {
 void Run::restore() {
   const bool resume = options_.resume && file_exists(folder_.state);
   uint64_t keep_metrics = 0, keep_table = 0;
-  state_.routing = RoutingStatistics(step_.routing().experts());
+  state_.routing = ModelRouting(plan_.description.config);
   if (resume) {
     require_same_settings(plan_.settings, read_run_settings(folder_.state));
     state_ = load_run_state(folder_.state, model_, optimizer_);
@@ -234,12 +234,7 @@ void Run::log_step(const StepFigures& figures, double seconds) {
       record["router_loss"] = figures.router_loss;
       record["router_accuracy"] = static_cast<double>(figures.router_correct) / batch;
     }
-    if (const RoutingStatistics& routing = step_.routing(); routing.experts() > 0) {
-      record["load_entropy"] = routing.load_entropy();
-      record["router_entropy"] = routing.entropy();
-      record["gate"] = routing.gate();
-      record["idle_experts"] = routing.idle_experts().size();
-    }
+    if (!step_.routing().decisions.empty()) record.update(step_routing_record(step_.routing()));
     if (plan_.description.config.moe.balance_weight > 0) record["balance_loss"] = figures.balance_loss;
     record["gradient_norm"] = figures.gradient_norm;
     record["images_per_second"] = batch / seconds;
@@ -326,7 +321,7 @@ void Run::end_epoch() {
     if (!plan_.description.config.moe.super_classes.empty()) {
       progress.router_accuracy = record["router_accuracy"] = e.router_accuracy;
     }
-    if (e.routing.experts() > 0) record["holdout_routing"] = routing_record(e.routing);
+    if (!e.routing.decisions.empty()) record["holdout_routing"] = routing_record(e.routing);
     // Ties go to the lower loss, then to the earlier epoch.
     if (state_.best_epoch == 0 || e.top1 > state_.best_accuracy ||
         (e.top1 == state_.best_accuracy && e.loss < state_.best_loss)) {
@@ -350,17 +345,16 @@ void Run::end_epoch() {
 
 // What the router did with the training images of the epoch. On the screen only what is new and wrong.
 void Run::log_routing(Record& record) {
-  if (state_.routing.experts() == 0) return;
+  if (state_.routing.decisions.empty()) return;
   const int number = static_cast<int>(epoch());
   if (!plan_.description.config.moe.super_classes.empty()) {
     record["train_router_accuracy"] = static_cast<double>(state_.router_correct) /
                                       static_cast<double>(plan_.steps_per_epoch * plan_.step.batch_size);
   }
   record["train_routing"] = routing_record(state_.routing);
-  const std::string problem = routing_watch_.problem(state_.routing, number);
-  if (!problem.empty()) record["routing_problem"] = problem;
-  const std::string news = routing_watch_.news(state_.routing, number);
-  if (!news.empty()) listener_.warn(news);
+  if (const auto lines = routing_watch_.problems(state_.routing, number); !lines.empty())
+    record["routing_problem"] = state_.routing.unit == Unit::image ? Record(lines[0]) : Record(lines);
+  for (const std::string& line : routing_watch_.news(state_.routing, number)) listener_.warn(line);
 }
 
 // The weights to deploy are judged: with an average, it changes places with the raw weights for the time.

@@ -31,9 +31,13 @@ std::vector<StateBlock> blocks_of(Model& model, Optimizer& optimizer) {
 }
 
 ordered_json to_json(const RoutingStatistics::Sums& s) {
-  return {{"units", s.units},     {"dropped", s.dropped},        {"assignments", s.assignments},
-          {"entropy", s.entropy}, {"margin", s.margin},          {"gate", s.gate},
-          {"kept", s.kept},       {"probability", s.probability}};
+  return {{"units", s.units},
+          {"assignments", s.assignments},
+          {"entropy", s.entropy},
+          {"margin", s.margin},
+          {"gate", s.gate},
+          {"kept", s.kept},
+          {"probability", s.probability}};
 }
 
 ordered_json to_json(const RunState& s) {
@@ -46,7 +50,8 @@ ordered_json to_json(const RunState& s) {
                        {"router_correct", s.router_correct},
                        {"last_loss", s.last_loss},
                        {"expert_load", s.expert_load}};
-  if (s.routing.experts() > 0) json["routing"] = to_json(s.routing.sums());
+  for (const RoutingStatistics& decision : s.routing.decisions)
+    json["routing"].push_back(to_json(decision.sums()));
   return json;
 }
 
@@ -70,14 +75,10 @@ std::vector<int64_t> counts(const ordered_json& json, const char* key, const std
   return list;
 }
 
-// An earlier program wrote none: the epoch at work then counts from here.
-RoutingStatistics routing_from_json(const ordered_json& state, int experts, const std::string& where) {
-  if (experts == 0 || !state.contains("routing")) return RoutingStatistics(experts);
-  const ordered_json& json = state["routing"];
-  if (!json.is_object()) throw InputError(where + ": 'routing' must be an object");
+RoutingStatistics statistics_from_json(const ordered_json& json, int experts, const std::string& where) {
+  if (!json.is_object()) throw InputError(where + ": 'routing' must be a list of objects");
   RoutingStatistics::Sums s;
   s.units = number<int64_t>(json, "units", where);
-  s.dropped = number<int64_t>(json, "dropped", where);
   s.assignments = number<int64_t>(json, "assignments", where);
   s.entropy = number<double>(json, "entropy", where);
   s.margin = number<double>(json, "margin", where);
@@ -93,7 +94,22 @@ RoutingStatistics routing_from_json(const ordered_json& state, int experts, cons
   return RoutingStatistics(std::move(s));
 }
 
-RunState state_from_json(const ordered_json& json, int experts, const std::string& where) {
+// An earlier program wrote none, or one for all decisions together: the epoch at work then counts from here.
+ModelRouting routing_from_json(const ordered_json& state, const ModelConfig& model,
+                               const std::string& where) {
+  ModelRouting routing(model);
+  if (!state.contains("routing") || state["routing"].is_object()) return routing;
+  const ordered_json& list = state["routing"];
+  if (!list.is_array() || list.size() != routing.decisions.size()) {
+    throw InputError(where + ": 'routing' must be a list of " + std::to_string(routing.decisions.size()) +
+                     ", one for each decision of the model");
+  }
+  for (size_t i = 0; i < list.size(); ++i)
+    routing.decisions[i] = statistics_from_json(list[i], model.moe.experts, where);
+  return routing;
+}
+
+RunState state_from_json(const ordered_json& json, const ModelConfig& model, const std::string& where) {
   RunState s;
   s.step = number<int64_t>(json, "step", where);
   s.best_epoch = number<int>(json, "best_epoch", where);
@@ -102,7 +118,7 @@ RunState state_from_json(const ordered_json& json, int experts, const std::strin
   s.loss_sum = number<double>(json, "loss_sum", where);
   s.correct = number<int64_t>(json, "correct", where);
   s.router_correct = number<int64_t>(json, "router_correct", where);
-  s.routing = routing_from_json(json, experts, where);
+  s.routing = routing_from_json(json, model, where);
   s.last_loss = number<double>(json, "last_loss", where);
   s.expert_load = counts(json, "expert_load", where);
   if (s.step < 0) throw InputError(where + ": 'step' must be 0 or more");
@@ -144,9 +160,7 @@ ordered_json read_run_settings(const std::string& path) {
 
 RunState load_run_state(const std::string& path, Model& model, Optimizer& optimizer) {
   const SafetensorsFile file = SafetensorsFile::open(path);
-  const MoeConfig& moe = model.config().moe;
-  const RunState state =
-      state_from_json(read_entry(file)["state"], moe.is_dense() ? 0 : moe.experts, "'" + path + "'");
+  const RunState state = state_from_json(read_entry(file)["state"], model.config(), "'" + path + "'");
   const auto blocks = blocks_of(model, optimizer);
   for (const StateBlock& block : blocks) {
     for (const Parameter& parameter : model.parameters().all()) {

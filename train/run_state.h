@@ -21,7 +21,7 @@ struct RunState {
   // Sums over the steps of the epoch at work, for its figures.
   double loss_sum = 0;
   int64_t correct = 0, router_correct = 0;
-  RoutingStatistics routing;         // of no expert for a dense model
+  ModelRouting routing;
   double last_loss = 0;              // mean of the last whole epoch
   std::vector<int64_t> expert_load;  // of the last step (ExpertLoad::counts)
 

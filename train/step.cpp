@@ -62,10 +62,10 @@ class Pieces {
 
 // What one thread needs to run a lane.
 struct TrainingStep::Worker {
-  Worker(const Model& model, const PackedWeights& packed, int touched, int experts)
+  Worker(const Model& model, const PackedWeights& packed, int touched)
       : gradients(model.parameters(), touched),
         tape(arena, model.parameters(), packed, gradients),
-        routing(experts),
+        routing(model.config()),
         load(model.config()) {}
 
   Arena arena;
@@ -73,17 +73,9 @@ struct TrainingStep::Worker {
   Tape tape;
   ImageScratch scratch;
   StepFigures figures;  // of the lane at work, as are the next two
-  RoutingStatistics routing;
+  ModelRouting routing;
   ExpertLoad load;
 };
-
-namespace {
-
-int experts_of(const Model& model) {
-  return model.config().moe.is_dense() ? 0 : model.config().moe.experts;
-}
-
-}  // namespace
 
 int touched_experts(const LanePlan& plan, const ModelConfig& model) {
   const int64_t images = 2 * ((plan.images + 2 * plan.lanes - 1) / (2 * plan.lanes));  // of the largest lane
@@ -98,14 +90,14 @@ TrainingStep::TrainingStep(Model& model, Optimizer& optimizer, const StepConfig&
       plan_(plan_lanes(config.batch_size / config.accumulate, config.lanes, model.config().vit.tokens())),
       packed_(model.parameters(), kernels(), true, training_weights(model, config.precision)),
       gradient_(model.parameters()),
-      routing_(experts_of(model)),
+      routing_(model.config()),
       load_(model.config()),
       next_load_(model.config()) {
   squares_.resize(optimizer.pieces());
   const int threads = std::clamp(config.threads, 1, plan_.lanes);
   const int touched = touched_experts(plan_, model.config());
   for (int i = 0; i < threads; ++i) {
-    workers_.push_back(std::make_unique<Worker>(model, packed_, touched, experts_of(model)));
+    workers_.push_back(std::make_unique<Worker>(model, packed_, touched));
     workers_.back()->scratch.reserve(std::min(scratch_bytes, ImageScratch::kOwnBytes));
   }
 }
@@ -224,6 +216,7 @@ void TrainingStep::run_chunk(Worker& worker, const FillBatch& fill, uint32_t epo
   const Loss loss = loss_of(tape, output, targets, moe, config_.batch_size, load_);
   tape.backward(loss.total);
 
+  worker.routing.add(tape, output);
   worker.load.add(output);
   figures.loss = tape.value(loss.total)[0];
   if (loss.balance) figures.balance_loss = tape.value(loss.balance)[0];
@@ -235,7 +228,6 @@ void TrainingStep::run_chunk(Worker& worker, const FillBatch& fill, uint32_t epo
     figures.router_correct = count_hits(tape.value(output.router_logits), labels);
   }
   worker.figures += figures;
-  for (const Routing* routing : output.routings) worker.routing.add(tape, *routing);
 }
 
 }  // namespace vmoe

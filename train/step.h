@@ -61,8 +61,8 @@ class TrainingStep {
   /// untouched).
   StepFigures run(const FillBatch& fill, uint32_t epoch, int64_t position, int64_t step, double lr);
 
-  /// What the router decided in the last step, summed in lane order; of no expert for a dense model.
-  const RoutingStatistics& routing() const { return routing_; }
+  /// What the routers decided in the last step, summed in lane order.
+  const ModelRouting& routing() const { return routing_; }
   /// How many units each expert got in the last step: the next one's balance loss needs it, so that a run
   /// that goes on must have it set again.
   const ExpertLoad& expert_load() const { return load_; }
@@ -88,7 +88,7 @@ class TrainingStep {
   PackedWeights packed_;
   BatchGradient gradient_;
   std::vector<double> squares_;  // by optimiser piece
-  RoutingStatistics routing_;
+  ModelRouting routing_;
   ExpertLoad load_, next_load_;  // of the last step, and of the one at work
   std::vector<std::unique_ptr<Worker>> workers_;
 };

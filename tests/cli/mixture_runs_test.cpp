@@ -131,9 +131,14 @@ TEST_CASE("a model that routes tokens goes from training to prediction") {
       train_command(run, {"--router", "token", "--experts", "3", "--top-k", "2", "--moe-layers", "every:2"}));
   const Json eval = json_of({"eval", run, kTinyData, "--split", "test"});
   int64_t load = 0;
-  for (const Json& tokens : eval["expert_load"]) load += tokens.get<int64_t>();
-  CHECK(load == 16 * 4 * 2);  // images, tokens, choices; one block
+  REQUIRE(eval["expert_load"].size() == 1);  // one block
+  for (const Json& tokens : eval["expert_load"][0]) load += tokens.get<int64_t>();
+  CHECK(load == 16 * 4 * 2);  // images, tokens, choices
+  const std::string experts = succeed({"eval", run, kTinyData}).out;
+  CHECK(experts.find("\nblock 1\n  expert 0: ") != std::string::npos);
+  CHECK(experts.find(" tokens, ") != std::string::npos);
   const Json routes = json_of({"routes", run, kTinyData});
+  CHECK(routes["routing"] == eval["routing"]);
   CHECK(routes["unit"] == "token");
   REQUIRE(routes["blocks"].size() == 1);
   load = 0;
@@ -141,7 +146,7 @@ TEST_CASE("a model that routes tokens goes from training to prediction") {
   CHECK(load == 16 * 4 * 2);
   const std::string text = succeed({"routes", run, kTinyData}).out;
   CHECK(text.find("16 images (test), every token to 2 of 3 experts in each block with experts\n") == 0);
-  CHECK(text.find("\nblock 1\n  expert 0: ") != std::string::npos);
+  CHECK(text.find("\nblock 1\n  load: entropy ") != std::string::npos);
   const Outcome csv = vmoe::testing::vmoe({"routes", run, kTinyData, "--csv", (folder / "a.csv").string()});
   CHECK(csv.code == 2);
   CHECK(csv.err.find("--csv: a row is an image") != std::string::npos);

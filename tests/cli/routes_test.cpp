@@ -48,6 +48,8 @@ size_t lines_with(const std::string& text, const std::string& part) {
 const std::vector<std::string> kCoarse = {"--router", "image",        "--super-classes",
                                           "coarse",   "--moe-layers", "last:1"};
 
+const std::vector<std::string> kTokens = {"--router", "token", "--experts", "3", "--moe-layers", "0,1"};
+
 std::vector<std::string> with(std::vector<std::string> flags, const std::vector<std::string>& more) {
   flags.insert(flags.end(), more.begin(), more.end());
   return flags;
@@ -144,17 +146,48 @@ TEST_CASE("a run logs what its router did with every image of an epoch and of th
 }
 
 TEST_CASE("a run that was stopped in an epoch counts that epoch's images as if it had not been") {
-  const TemporaryFolder folder;
-  const std::string whole = (folder / "whole").string(), parts = (folder / "parts").string();
-  succeed(train_command(whole, kCoarse));
-  succeed(train_command(parts, with(kCoarse, {"--max-steps", "7", "--threads", "3"})));
-  succeed(train_command(parts, with(kCoarse, {"--resume"})));
-  const auto a = epochs_of(whole), b = epochs_of(parts);
-  REQUIRE(a.size() == b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    for (const char* key : {"train_routing", "holdout_routing", "train_router_accuracy"})
-      CHECK(a[i][key] == b[i][key]);
+  for (const auto& router : {kCoarse, kTokens}) {
+    CAPTURE(router[1]);
+    const TemporaryFolder folder;
+    const std::string whole = (folder / "whole").string(), parts = (folder / "parts").string();
+    succeed(train_command(whole, router));
+    succeed(train_command(parts, with(router, {"--max-steps", "7", "--threads", "3"})));
+    succeed(train_command(parts, with(router, {"--resume"})));
+    const auto a = epochs_of(whole), b = epochs_of(parts);
+    REQUIRE(a.size() == b.size());
+    for (size_t i = 0; i < a.size(); ++i) {
+      CHECK(a[i].contains("train_routing"));
+      for (const char* key : {"train_routing", "holdout_routing", "train_router_accuracy", "routing_problem"})
+        CHECK(a[i].value(key, Json()) == b[i].value(key, Json()));
+    }
   }
+}
+
+TEST_CASE("of a router of tokens, the log has the figures of every block, and warnings name it") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string();
+  // Of the 160 tokens of an epoch many experts get none; nothing moves, as below.
+  const Outcome outcome = succeed(train_command(
+      run, with(kTokens, {"--experts", "99", "--lr", "1e-30", "--min-lr", "0", "--balance-weight", "0"})));
+  for (const Json& epoch : epochs_of(run)) {
+    REQUIRE(epoch["train_routing"].size() == 2);
+    REQUIRE(epoch["routing_problem"].size() == 2);
+    for (size_t block = 0; block < 2; ++block) {
+      const Json& routing = epoch["train_routing"][block];
+      CHECK(routing["block"] == block);
+      int64_t tokens = 0;
+      for (const Json& count : routing["tokens"]) tokens += count.get<int64_t>();
+      CHECK(tokens == 40 * 4);  // 5 steps of 8 images
+      const auto line = epoch["routing_problem"][block].get<std::string>();
+      CHECK(line.find(", block " + std::to_string(block) + ": ") != std::string::npos);
+      CHECK(line.find("no token went to experts ") != std::string::npos);
+    }
+  }
+  for (const char* block : {"0", "1"})
+    CHECK(lines_with(outcome.err, std::string("warning: epoch 1, block ") + block + ": ") == 1);
+  const Json step = Json::parse(lines_of_file(fs::path(run) / "metrics.jsonl").at(0));
+  for (const char* key : {"load_entropy", "router_entropy", "gate", "idle_experts"})
+    CHECK(step[key].size() == 2);
 }
 
 TEST_CASE("experts without an image bring one warning, and a line in the log of every such epoch") {

@@ -32,7 +32,6 @@ TEST_CASE("images, classes and purity of each expert, worked by hand") {
   Routes routes;
   routes.experts = 3;
   routes.classes = 4;
-  routes.blocks = {0};
   routes.counts.resize(3 * 4);
   routes.labels = {0, 1, 1, 2, 3, 3, 3};
   const int chosen[] = {0, 0, 0, 0, 1, 1, 0};
@@ -51,6 +50,22 @@ TEST_CASE("images, classes and purity of each expert, worked by hand") {
   const auto by_super_class = by_expert(routes, 0, {0, 0, 1, 1});
   CHECK(by_super_class[0].purity == 3.0 / 5);
   CHECK(by_super_class[1].purity == 1);
+}
+
+TEST_CASE("how much of the choice the class explains, worked by hand") {
+  Routes routes;
+  routes.experts = 2;
+  routes.classes = 2;
+  routes.counts = {4, 4, 4, 4,   // independent
+                   8, 0, 0, 8,   // the class decides
+                   8, 8, 0, 0,   // one expert has all
+                   0, 0, 0, 0,   // nothing was seen
+                   6, 2, 2, 6};  // I = log 2 - H(1/4)
+  CHECK(std::abs(explained_by_class(routes, 0)) <= 1e-12);
+  CHECK(explained_by_class(routes, 1) == 1);
+  CHECK(explained_by_class(routes, 2) == 0);
+  CHECK(explained_by_class(routes, 3) == 0);
+  CHECK(std::abs(explained_by_class(routes, 4) - 0.188721876) <= 1e-9);
 }
 
 TEST_CASE(
@@ -76,14 +91,14 @@ TEST_CASE(
   const Evaluation evaluation = evaluate(model, images, 1);
   for (int e = 0; e < 5; ++e) {
     sum += experts[static_cast<size_t>(e)].units;
-    CHECK(experts[static_cast<size_t>(e)].units == evaluation.routing.units_of(e));
+    CHECK(experts[static_cast<size_t>(e)].units == evaluation.routing.decisions[0].units_of(e));
   }
   CHECK(sum == 480);
-  CHECK(routes.statistics == evaluation.routing);
+  CHECK(routes.routing == evaluation.routing);
   for (const int threads : {2, 3}) {
     Inference many(model, threads);
     const Routes again = find_routes(model, many, images);
-    CHECK(again.statistics == routes.statistics);
+    CHECK(again.routing == routes.routing);
     CHECK(again.labels == routes.labels);
     CHECK(again.counts == routes.counts);
     for (size_t i = 0; i < 480; ++i) {
@@ -103,22 +118,20 @@ TEST_CASE("tokens are counted in every block with experts, by the class of their
   const Preprocess preprocess{.image_size = 8, .mean = {0.5, 0.5, 0.5}, .deviation = {1, 1, 1}};
   Inference inference(model, 2);
   const Routes routes = find_routes(model, inference, EvaluationImages(*data, Split::test, preprocess));
-  CHECK(routes.unit == Unit::token);
-  CHECK(routes.blocks == std::vector<int>{0, 1});
+  CHECK(routes.routing.unit == Unit::token);
+  CHECK(routes.routing.blocks == std::vector<int>{0, 1});
   CHECK(routes.choices.empty());
   const int64_t tokens = config.vit.tokens();
-  std::vector<int64_t> of_expert(3);
   for (size_t block = 0; block < 2; ++block) {
     std::vector<int64_t> of_class(6);
     const auto experts = by_expert(routes, block, {});
     for (size_t e = 0; e < 3; ++e) {
-      of_expert[e] += experts[e].units;
+      CHECK(experts[e].units == routes.routing.decisions[block].units_of(static_cast<int>(e)));
       for (const auto& [label, units] : experts[e].classes) of_class[static_cast<size_t>(label)] += units;
     }
     // Four images of a class, all tokens of each, two experts a token.
     for (const int64_t units : of_class) CHECK(units == 4 * tokens * 2);
   }
-  for (int e = 0; e < 3; ++e) CHECK(of_expert[static_cast<size_t>(e)] == routes.statistics.units_of(e));
 }
 
 TEST_CASE("a dense model has no routes") {

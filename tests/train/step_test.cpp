@@ -101,8 +101,8 @@ TEST_CASE("a step gives the same bytes for 1, 2, 3, 4 and 8 threads") {
 }
 
 TEST_CASE("a step counts every image of its batch once, the same for any number of threads") {
-  const auto routing = [](int threads, bool experts) {
-    Model model(small_model(experts));
+  const auto routing = [](int threads, const ModelConfig& config) {
+    Model model(config);
     model.initialise(3);
     Optimizer optimizer(model.parameters(), {});
     TrainingStep step(model, optimizer, {.batch_size = 26, .accumulate = 2, .lanes = 4, .threads = threads});
@@ -110,11 +110,23 @@ TEST_CASE("a step counts every image of its batch once, the same for any number 
     for (int i = 0; i < 2; ++i) step.run(from(batch), 0, 0, i + 1, 1e-3);
     return step.routing();
   };
-  const RoutingStatistics one = routing(1, true);
-  CHECK(one.units() == 26);
-  CHECK(one.sums().assignments == 2 * 26);
-  for (const int threads : {2, 3, 4}) CHECK(routing(threads, true) == one);
-  CHECK(routing(1, false) == RoutingStatistics());
+  const ModelConfig image = small_model(true), token = end_to_end("token");
+  const ModelRouting one = routing(1, image), each = routing(1, token);
+  REQUIRE(one.decisions.size() == 1);
+  CHECK(one.decisions[0].units() == 26);
+  CHECK(one.decisions[0].sums().assignments == 2 * 26);
+  CHECK(each.blocks == std::vector<int>{1, 2});  // of 3, the last two
+  REQUIRE(each.decisions.size() == 2);
+  for (const RoutingStatistics& decision : each.decisions) {
+    CHECK(decision.units() == 26 * token.vit.tokens());
+    CHECK(decision.sums().assignments == 2 * 26 * token.vit.tokens());
+  }
+  CHECK(each.decisions[0] != each.decisions[1]);
+  for (const int threads : {2, 3, 4}) {
+    CHECK(routing(threads, image) == one);
+    CHECK(routing(threads, token) == each);
+  }
+  CHECK(routing(1, small_model(false)) == ModelRouting());
 }
 
 TEST_CASE("a step counts the load of its experts, and the next one's balance loss takes it") {
