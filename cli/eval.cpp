@@ -7,6 +7,7 @@
 #include "cli/common_flags.h"
 #include "cli/model_on_data.h"
 #include "cli/output.h"
+#include "cli/output_files.h"
 #include "tensor/kernels/narrow.h"
 #include "train/atomic_file.h"
 #include "train/evaluate.h"
@@ -135,6 +136,7 @@ ExitCode eval_command(Arguments arguments, Streams& streams) {
   add_json_flag(flags, options.json);
   add_machine_flags(flags, options.machine);
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
+  require_not_an_input("--confusion", options.confusion, {options.on.model, options.on.data});
 
   options.machine.prepare(streams);
   const Precision precision = find_precision(options.precision);

@@ -10,6 +10,7 @@
 #include "cli/common_flags.h"
 #include "cli/model_on_data.h"
 #include "cli/output.h"
+#include "cli/output_files.h"
 #include "train/atomic_file.h"
 #include "train/routing_report.h"
 
@@ -154,6 +155,7 @@ ExitCode routes_command(Arguments arguments, Streams& streams) {
   flags.note("purity",
              "share of an expert's images (tokens) in its super-class; without any, in its largest class");
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
+  require_not_an_input("--csv", command.csv, {command.on.model, command.on.data});
 
   command.machine.prepare(streams);
   const OpenedModel opened(command.on);

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/common_flags.h"
 #include "cli/output.h"
+#include "cli/output_files.h"
 #include "data/write_png.h"
 #include "moe/super_classes.h"
 #include "moe/super_classes_json.h"
@@ -135,8 +136,11 @@ void settle(SuperclassOptions& options) {
   if (options.experts == 0 && !given) throw UsageError("--experts E is needed: how many super-classes");
   if (options.picture.empty())
     options.picture = std::filesystem::path(options.output).replace_extension(".png").string();
-  if (options.picture == options.output)
+  if (same_file(options.picture, options.output))
     throw UsageError("--output " + options.output + ": the picture has this name, too; give --picture FILE");
+  const std::vector<std::string> inputs = {options.baseline, options.data, options.from};
+  require_not_an_input("--output", options.output, inputs);
+  require_not_an_input("--picture", options.picture, inputs);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/common_flags.h"
 #include "cli/output.h"
+#include "cli/output_files.h"
 #include "moe/layers.h"
 #include "train/atomic_file.h"
 #include "train/division.h"
@@ -53,7 +54,7 @@ std::string output_file(const std::string& output) {
   fs::create_directories(path, error);
   if (error || !fs::is_directory(path, error))
     throw IoError("cannot make the output folder '" + output + "'; a file's name must end in .safetensors");
-  for (const char* name : {"best.safetensors", "last.safetensors"}) {
+  for (const char* name : kModelNames) {
     if (file_exists(path / name))
       throw UsageError("--output " + output + ": holds a model already; give another folder, or a file");
   }
@@ -87,6 +88,7 @@ ExitCode upcycle_command(Arguments arguments, Streams& streams) {
   const LoadedModel dense = load_model(model_path(command.baseline));
   const ModelDescription description = describe_mixture(dense.description, command);
   const std::string path = output_file(command.output);
+  require_not_an_input("--output", path, {command.baseline, command.super_classes});
   Model mixture(description.config);
   upcycle(*dense.model, mixture, command.upcycle);
   save_model(path, mixture, mixture.parameters().data(), description);

@@ -14,7 +14,7 @@ namespace {
 
 // The best model of a run, else its last, else nothing.
 fs::path model_in(const fs::path& run) {
-  for (const char* name : {"best.safetensors", "last.safetensors"}) {
+  for (const char* name : kModelNames) {
     if (file_exists(run / name)) return run / name;
   }
   return {};

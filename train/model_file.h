@@ -11,6 +11,9 @@
 
 namespace vmoe {
 
+/// The models in a run's folder, the one that MODEL means first.
+inline constexpr const char* kModelNames[] = {"best.safetensors", "last.safetensors"};
+
 /// The file that a MODEL on the command line means: itself, or of a run's folder the best model, else the
 /// last.
 std::string model_path(const std::string& argument);
