@@ -22,6 +22,23 @@ void require_mode(const std::string& mode) {
                    did_you_mean(mode, modes));
 }
 
+/// What a mode would pass over is refused, so that nobody takes its figures for those of other flags.
+void refuse_what_has_no_effect(const Flags& flags, const std::string& mode) {
+  if (mode == "signature") {
+    for (std::string given :
+         {flags.first_given("Model"), flags.first_given("Mixture of experts"),
+          flags.first_given_of({"batch-size", "seconds", "rounds", "breakdown", "lanes", "precision"})}) {
+      if (!given.empty())
+        throw UsageError(given +
+                         " has no effect on the signature, which is that of one fixed run; leave it out");
+    }
+  }
+  const std::string given = flags.first_given_of({"routing", "breakdown", "precision"});
+  if (mode == "gemm" && !given.empty()) throw UsageError(given + " goes with train and infer, not with gemm");
+  if (mode != "train" && !flags.first_given_of({"lanes"}).empty())
+    throw UsageError("--lanes goes with train, not with " + mode);
+}
+
 void print_signature(std::ostream& out, bool json) {
   if (!json) {
     out << signature() << '\n';
@@ -79,9 +96,7 @@ ExitCode bench_command(Arguments arguments, Streams& streams) {
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
   require_mode(mode);
-  if (options.breakdown && mode != "train" && mode != "infer") {
-    throw UsageError("--breakdown goes with train and infer, not with " + mode);
-  }
+  refuse_what_has_no_effect(flags, mode);
   if (mode == "gemm" && machine.threads == 0) machine.threads = 1;
   machine.prepare(streams);
   if (mode == "signature") {
@@ -90,7 +105,6 @@ ExitCode bench_command(Arguments arguments, Streams& streams) {
   }
   const bool training = mode == "train";
   options.precision = training ? find_training_precision(precision) : find_precision(precision);
-  if (mode == "gemm" && precision != "fp32") throw UsageError("--precision goes with train and infer");
   options.model = model_from_flags(model);
   options.threads = machine.threads;
   options.learned_routing = routing == "learned";

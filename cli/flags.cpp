@@ -1,6 +1,8 @@
 #include "cli/flags.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
 #include <ostream>
 
 #include "tensor/error.h"
@@ -90,6 +92,23 @@ void refuse_unknown(const std::vector<std::string>& rest, const std::string& com
   }
 }
 
+// CLI11 reads "[a,b]" as a list of two and "{}" as none, which here are names like any other. A mark in front
+// of a text, which no flag starts with, keeps it from looking inside.
+constexpr char kMark = '\x01';
+
+std::string marked(const std::string& argument) {
+  if (!argument.starts_with('-')) return kMark + argument;
+  const size_t equals = argument.find('=');
+  if (!argument.starts_with("--") || equals == std::string::npos) return argument;
+  return argument.substr(0, equals + 1) + kMark + argument.substr(equals + 1);
+}
+
+void unmark(std::vector<std::string>& texts) {
+  for (std::string& text : texts) {
+    if (text.starts_with(kMark)) text.erase(0, 1);
+  }
+}
+
 }  // namespace
 
 // CLI11's messages start with the flag: "--lr: 1 required TEXT missing", "json was given a disallowed ...".
@@ -127,13 +146,16 @@ Flags::Given Flags::split(Arguments arguments) const {
       }
     }
   }
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
+  std::vector<std::string> reversed;  // as CLI11 wants them
+  std::transform(arguments.rbegin(), arguments.rend(), std::back_inserter(reversed), marked);
   try {
     app.parse(reversed);
   } catch (const CLI::ParseError& error) {
     throw UsageError(explain(error.what()));
   }
   refuse_unknown(app.remaining(), purpose_.command, names());
+  unmark(given.arguments);
+  for (std::vector<std::string>& values : given.values) unmark(values);
   return given;
 }
 
@@ -220,6 +242,14 @@ bool Flags::parse(Arguments arguments, std::ostream& out) {
 std::string Flags::first_given(const std::string& group) const {
   for (const Flag& flag : flags_) {
     if (flag.given && groups_[static_cast<size_t>(flag.group)].title == group) return "--" + flag.name;
+  }
+  return "";
+}
+
+std::string Flags::first_given_of(const std::vector<std::string>& names) const {
+  for (const Flag& flag : flags_) {
+    if (flag.given && std::find(names.begin(), names.end(), flag.name) != names.end())
+      return "--" + flag.name;
   }
   return "";
 }

@@ -73,6 +73,8 @@ class Flags {
   const std::string& recipe_path() const { return recipe_path_; }
   /// The first flag of a group that the command line or the recipe set; empty if there is none.
   std::string first_given(const std::string& group) const;
+  /// The first of these flags, by their names without dashes; empty if none of them was set.
+  std::string first_given_of(const std::vector<std::string>& names) const;
 
  private:
   struct Flag {

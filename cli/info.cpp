@@ -28,6 +28,12 @@ std::string shape_text(const Shape& shape) {
   return text + "]";
 }
 
+/// The first flag that describes a model; empty if none was given.
+std::string first_of_model(const Flags& flags) {
+  const std::string given = flags.first_given("Model");
+  return given.empty() ? flags.first_given("Mixture of experts") : given;
+}
+
 Subject find_subject(const std::string& argument, ModelFlags& model_flags, const Flags& flags) {
   std::error_code ignored;
   const bool file = std::filesystem::exists(argument, ignored);
@@ -35,6 +41,9 @@ Subject find_subject(const std::string& argument, ModelFlags& model_flags, const
   for (const Preset& preset : presets()) names.push_back(preset.name);
   const bool preset = std::find(names.begin(), names.end(), argument) != names.end();
   if (preset && !file) {
+    if (!model_flags.model.empty() && model_flags.model != argument)
+      throw UsageError("--model " + model_flags.model + ": the model is '" + argument +
+                       "' already; give one of them");
     model_flags.model = argument;
     return {argument, model_from_flags(model_flags), {}};
   }
@@ -42,11 +51,9 @@ Subject find_subject(const std::string& argument, ModelFlags& model_flags, const
     throw UsageError("'" + printable(argument) + "' is neither a file nor a model" +
                      did_you_mean(argument, names) + " (vmoe info lists the models)");
   }
-  for (const char* group : {"Model", "Mixture of experts"}) {
-    const std::string given = flags.first_given(group);
-    if (!given.empty())
-      throw UsageError(given + " goes with the name of a model; '" + argument + "' is a file");
-  }
+  const std::string given = first_of_model(flags);
+  if (!given.empty())
+    throw UsageError(given + " goes with the name of a model; '" + argument + "' is a file");
   LoadedModel loaded = load_model(model_path(argument));
   const ModelConfig config = loaded.description.config;
   return {argument, config, std::move(loaded.description)};
@@ -166,6 +173,10 @@ ExitCode info_command(Arguments arguments, Streams& streams) {
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;
 
   if (argument.empty() && model.model.empty()) {
+    const std::string given = first_of_model(flags);
+    if (!given.empty())
+      throw UsageError(given +
+                       " goes with the name of a model, such as: vmoe info cifar128 (vmoe info lists them)");
     print_overview(streams.out, json);
     return ExitCode::done;
   }

@@ -43,14 +43,14 @@ void describe(Flags& flags, StudyCommand& c) {
   flags.recipe();
   flags.text("output", c.options.output, "DIR", "runs and results; the same command continues a study",
              "needed");
-  flags.text("results", c.options.results, "FILE", "a line a finished arm, which is not run again",
-             "results.jsonl in DIR");
+  flags.text("results", c.options.results, "FILE", "finished arms, not run again; --only-table runs none",
+             "DIR/results.jsonl");
   flags.text("arms", c.arms, "A,B,...", "of dense, superclass, random, image, token, coarse, wide", "all");
   flags.add("seeds", c.options.seeds, between(1, 1000), "runs of each arm: seeds 1 to N");
   flags.add("upcycle", c.options.upcycle_epochs, at_least(0),
             "epochs of a dense start that experts copy; 0: from scratch");
-  flags.add("max-steps", o.max_steps, at_least(1), "stop every run after this many updates", "never early");
-  flags.choice("method", c.method, {"spectral", "agglomerative"}, "");
+  flags.choice("method", c.method, {"spectral", "agglomerative"}, "of superclass, as in vmoe superclass");
+  flags.add("max-steps", o.max_steps, at_least(1), "", "never early");
   flags.add("save-every", o.save_every, at_least(0), "");
   flags.toggle("only-table", c.options.only_table, "");
   add_json_flag(flags, c.json);

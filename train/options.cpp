@@ -32,11 +32,42 @@ void set(T& value, const std::optional<T>& flag) {
   if (flag) value = *flag;
 }
 
-MoeConfig apply(const ModelFlags& flags, MoeConfig moe) {
+std::string number_text(double value) {
+  char shown[32];
+  std::snprintf(shown, sizeof shown, "%.15g", value);
+  return shown;
+}
+
+/// The first flag of a mixture, as a user gave it ("--top-k 5"); empty if there is none.
+std::string first_of_mixture(const ModelFlags& f) {
+  const auto number = [](const char* name, double value) { return name + number_text(value); };
+  const auto toggle = [](const std::string& name, bool on) { return (on ? "--" : "--no-") + name; };
+  if (f.experts) return number("--experts ", *f.experts);
+  if (f.top_k) return number("--top-k ", *f.top_k);
+  if (f.moe_layers) return "--moe-layers " + *f.moe_layers;
+  if (f.router_pool) return "--router-pool " + *f.router_pool;
+  if (f.renormalise) return toggle("renormalise", *f.renormalise);
+  if (f.shared_expert) return toggle("shared-expert", *f.shared_expert);
+  if (f.balance_weight) return number("--balance-weight ", *f.balance_weight);
+  if (f.router_weight) return number("--router-weight ", *f.router_weight);
+  return "";
+}
+
+/// A dense model has no mixture for flags to change. Where the router is said to be none, though, this is
+/// what turns off the flags that a recipe or a study shares with mixtures: all but E, which is a mixture's
+/// own.
+void require_no_mixture(const ModelFlags& flags, const std::string& advice) {
+  if (flags.router && !flags.experts) return;
+  const std::string flag = first_of_mixture(flags);
+  if (!flag.empty()) throw UsageError(flag + " needs a router: " + advice);
+}
+
+/// `advice`: how to come by a router.
+MoeConfig apply(const ModelFlags& flags, MoeConfig moe, const std::string& advice = "add --router image") {
   set(moe.router, flags.router);
   if (moe.is_dense()) {
-    if (!flags.experts) return {};
-    throw UsageError("--experts " + std::to_string(*flags.experts) + " needs a router: add --router image");
+    require_no_mixture(flags, advice);
+    return {};
   }
   set(moe.experts, flags.experts);
   set(moe.top_k, flags.top_k);
@@ -49,7 +80,8 @@ MoeConfig apply(const ModelFlags& flags, MoeConfig moe) {
   return moe;
 }
 
-ModelConfig apply(const ModelFlags& flags, ModelConfig config) {
+ModelConfig apply(const ModelFlags& flags, ModelConfig config,
+                  const std::string& advice = "add --router image") {
   VitConfig& vit = config.vit;
   set(vit.image_size, flags.image_size);
   set(vit.patch_size, flags.patch_size);
@@ -70,7 +102,7 @@ ModelConfig apply(const ModelFlags& flags, ModelConfig config) {
               {Positions::learned, Positions::sincos, Positions::none});
   set_by_name(vit.tokenizer, flags.tokenizer, "--tokenizer", {TokenizerKind::patch, TokenizerKind::conv});
   set_by_name(vit.activation, flags.activation, "--activation", {Activation::gelu, Activation::gelu_tanh});
-  config.moe = apply(flags, config.moe);
+  config.moe = apply(flags, config.moe, advice);
   return config;
 }
 
@@ -120,9 +152,7 @@ std::string contradiction(const ModelConfig& file, const ModelConfig& asked, con
 
 void require(bool holds, const std::string& flag, double value, const std::string& right) {
   if (holds) return;
-  char shown[32];
-  std::snprintf(shown, sizeof shown, "%.15g", value);
-  throw UsageError("--" + flag + " " + shown + ": must be " + right);
+  throw UsageError("--" + flag + " " + number_text(value) + ": must be " + right);
 }
 
 }  // namespace
@@ -158,7 +188,8 @@ ModelConfig model_from_flags(const ModelFlags& flags, const DatasetInfo& data, c
   if (!flags.model.empty()) start.vit = preset_for(flags, data);
   start.vit.dropout = file.vit.dropout;
   start.vit.drop_path = file.vit.drop_path;
-  const ModelConfig config = apply(flags, start);
+  const ModelConfig config =
+      apply(flags, start, where + " has none; vmoe upcycle makes a mixture of a dense model");
   ModelConfig open = file;  // with what the weights leave open as the flags say
   open.vit.dropout = config.vit.dropout;
   open.vit.drop_path = config.vit.drop_path;

@@ -120,6 +120,56 @@ TEST_CASE("experts without a router, and super-classes without one, are errors")
   check_error({"train", kTinyData, "--super-classes", "coarse"}, 2, {"--super-classes", "--router image"});
 }
 
+TEST_CASE("flags that have no effect on what is asked for are refused") {
+  check_error({"info", "cifar128", "--model", "fashion64"}, 2, {"--model fashion64", "'cifar128' already"});
+  check_error({"info", "--dim", "64"}, 2, {"--dim goes with the name of a model"});
+  check_error({"info", "--router", "image"}, 2, {"--router goes with the name of a model"});
+  CHECK(vmoe::testing::vmoe({"info", "--model", "fashion64", "--dim", "32"}).code == 0);
+  for (const std::vector<std::string>& flag : {std::vector<std::string>{"--model", "nonsense"},
+                                               {"--dim", "64"},
+                                               {"--router", "image"},
+                                               {"--routing", "even"},
+                                               {"--batch-size", "2"},
+                                               {"--lanes", "4"},
+                                               {"--breakdown"},
+                                               {"--precision", "int8"}}) {
+    std::vector<std::string> command = {"bench", "signature"};
+    command.insert(command.end(), flag.begin(), flag.end());
+    check_error(command, 2, {flag[0] + " has no effect on the signature"});
+  }
+  check_error({"bench", "gemm", "--lanes", "4"}, 2, {"--lanes goes with train, not with gemm"});
+  check_error({"bench", "gemm", "--routing", "learned"}, 2, {"--routing goes with train and infer"});
+  check_error({"bench", "infer", "--lanes", "4"}, 2, {"--lanes goes with train, not with infer"});
+}
+
+TEST_CASE("without a router a flag of the mixture is an error, whatever the command") {
+  const std::vector<std::vector<std::string>> mixture = {
+      {"--experts", "5"}, {"--top-k", "5"},     {"--moe-layers", "nonsense"}, {"--router-pool", "cls"},
+      {"--renormalise"},  {"--no-renormalise"}, {"--shared-expert"},          {"--balance-weight", "3.5"}};
+  for (const std::vector<std::string>& flag : mixture) {
+    std::string said = flag[0];
+    if (flag.size() > 1) said += " " + flag[1];
+    for (std::vector<std::string> command : {std::vector<std::string>{"train", kTinyData},
+                                             {"plan", kTinyData},
+                                             {"info", "cifar128"},
+                                             {"bench", "infer"}}) {
+      command.insert(command.end(), flag.begin(), flag.end());
+      check_error(command, 2, {said + " needs a router: add --router image"});
+    }
+  }
+  check_error({"train", kTinyData, "--router-weight", "7"}, 2, {"--router-weight 7 needs a router"});
+}
+
+TEST_CASE("--router none passes over what a recipe says of the mixture, but for a number of experts") {
+  const TemporaryFolder folder;
+  write(folder / "r.toml", "router = \"none\"\ntop-k = 2\nrenormalise = true\nmoe-layers = \"last:1\"\n");
+  write(folder / "moe.toml", "router = \"image\"\nexperts = 4\ntop-k = 2\n");
+  const std::string recipe = (folder / "r.toml").string(), run = (folder / "run").string();
+  CHECK(vmoe::testing::vmoe(train_command(run, {"-c", recipe, "--max-steps", "1"})).code == 0);
+  check_error({"train", kTinyData, "-c", (folder / "moe.toml").string(), "--router", "none"}, 2,
+              {"--experts 4 needs a router"});
+}
+
 TEST_CASE("heads that do not divide the width are an error") {
   check_error({"train", kTinyData, "--dim", "16", "--heads", "3"}, 2, {"heads", "3", "16"});
 }
@@ -185,6 +235,12 @@ TEST_CASE("help starts with a sentence and an example, and fits a screen") {
     CHECK(widest <= 100);
     CHECK(vmoe::testing::vmoe({"help", command}).out == outcome.out);
   }
+}
+
+TEST_CASE("help explains every flag of a study that no other command has") {
+  const std::string help = vmoe::testing::vmoe({"study", "--help"}).out;
+  CHECK(help.find("--only-table runs none") != std::string::npos);
+  CHECK(help.find("--method spectral|agglomerative  ") != std::string::npos);
 }
 
 TEST_CASE("the program alone lists its commands, and tells its version") {

@@ -144,6 +144,22 @@ TEST_CASE("what follows the value of a flag is an argument, not another value") 
   CHECK(holds(Example().error({"wall", "--name", "red", "door"}), "unexpected 'door'"));
 }
 
+TEST_CASE("brackets and braces are letters of a name like any other") {
+  for (const char* name : {"[x]", "[a,b]", "[]", "{}", "[", "[x", "\x01"}) {
+    CAPTURE(name);
+    Example e(true);
+    CHECK(e.parse({name, name, "--name", name}));
+    CHECK(e.data == name);
+    CHECK(e.rest == std::vector<std::string>{name});
+    CHECK(e.name == name);
+    Example equals(true);
+    CHECK(equals.parse({"wall", "--name=" + std::string(name), "--", name, "--[x]"}));
+    CHECK(equals.name == name);
+    CHECK(equals.rest == std::vector<std::string>{name, "--[x]"});
+  }
+  CHECK(holds(Example().error({"wall", "[x]"}), "unexpected '[x]'"));
+}
+
 TEST_CASE("a recipe sets flags and arguments, and the command line wins") {
   const TemporaryFolder folder;
   const std::string recipe =

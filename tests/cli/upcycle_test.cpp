@@ -129,6 +129,8 @@ TEST_CASE("what the weights leave open may change with --init, all else that con
   std::ofstream(u.path("swapped.json")) << swapped;
   refused(u.train(run, {"--super-classes", u.path("swapped.json")}),
           {"--super-classes", "other super-classes"});
+  refused({"train", kTinyData, "--init", u.dense, "--top-k", "2", "--output", run},
+          {"--top-k 2 needs a router: --init " + u.dense, "has none; vmoe upcycle"});
   refused({"train", kTinyData, "--init", u.dense, "--super-classes", u.division, "--output", run},
           {"has no experts", "vmoe upcycle"});
   refused(
