@@ -67,7 +67,7 @@ void Machine::prepare() {
 
 void Machine::prepare(Streams& streams) {
   const std::string warning = threads_warning(threads);
-  if (!warning.empty()) complain(streams, "warning: " + warning);
+  if (!warning.empty()) warn(streams.err, warning);
   prepare();
 }
 

@@ -5,8 +5,9 @@
 
 namespace vmoe {
 
-/// While one exists, the first SIGINT or SIGTERM sets a flag; the second ends the program as usual. Commands
-/// without one end at the first. One at a time.
+/// While one exists, the first SIGINT or SIGTERM sets a flag; the second, of either kind, ends the program.
+/// Commands without one end at the first. A signal that the program was started to ignore (SIGINT, by a
+/// script's background job) stays ignored. One at a time.
 class InterruptWatch {
  public:
   InterruptWatch();
@@ -17,7 +18,7 @@ class InterruptWatch {
   bool interrupted() const;
 
  private:
-  struct sigaction old_interrupt_, old_terminate_;
+  struct sigaction old_[2];  // of SIGINT, SIGTERM
 };
 
 }  // namespace vmoe

@@ -193,7 +193,7 @@ ExitCode plan_command(Arguments arguments, Streams& streams) {
   if (options.output.empty()) options.output = default_output(options, flags.recipe_path());
   answer.available = available_memory();
   answer.plan = plan_run(options);
-  for (const std::string& warning : answer.plan.warnings) streams.err << "warning: " << warning << '\n';
+  for (const std::string& warning : answer.plan.warnings) warn(streams.err, warning);
   answer.least = least_memory(answer.plan);
   if (answer.fits()) {
     answer.measured = calibrate(answer.plan, seconds);

@@ -46,18 +46,30 @@ void visit_folder(const std::string& folder, const Visit& visit) {
   for (const std::string& path : paths) visit(path);
 }
 
-/// One path a line.
+/// A path a line, or, where the first one ends in NUL (find -print0), a path a NUL: a name may hold a line
+/// end, but no NUL, which therefore ends a path in any list. Each is visited as soon as it is read.
 void visit_list(std::istream& in, const Visit& visit) {
-  constexpr std::streamsize kLongest = 1 << 16;
-  std::string line(kLongest, '\0');
-  while (in.getline(line.data(), kLongest)) {
-    std::string path = line.c_str();
-    if (!path.empty() && path.back() == '\r') path.pop_back();
+  constexpr size_t kLongest = (1 << 16) - 1;
+  std::string path;
+  bool first = true, lines = true;
+  const auto take = [&] {
+    if (lines && !path.empty() && path.back() == '\r') path.pop_back();
     if (!path.empty()) visit(path);
+    path.clear();
+  };
+  for (char c; in.get(c);) {
+    if (c == '\0' || (c == '\n' && lines)) {
+      if (first) lines = c == '\n';
+      first = false;
+      take();
+    } else {
+      path += c;
+    }
+    if (path.size() > kLongest)
+      throw InputError("standard input has a line of more than 65535 bytes; it must be a path a line");
   }
   if (in.bad()) throw IoError("cannot read the list on standard input");
-  if (!in.eof())
-    throw InputError("standard input has a line of more than 65535 bytes; it must be a path a line");
+  take();
 }
 
 /// Predicts image after image; one that is bad costs a line on `err`, not the rest.
@@ -77,7 +89,7 @@ class PredictionList {
       work();
     } catch (const Error& error) {
       if (error.code() != ExitCode::input && error.code() != ExitCode::io) throw;
-      complain(streams_, error.what());
+      complain(streams_.err, error.what());
       if (worst_ != ExitCode::input) worst_ = error.code();
     }
   }

@@ -86,15 +86,19 @@ ExitCode dispatch(Arguments arguments, Streams& streams) {
 }
 
 ExitCode fail(Streams& streams, ExitCode code, const std::string& line) {
-  complain(streams, line);
+  complain(streams.err, line);
   return code;
 }
 
 }  // namespace
 
-void complain(Streams& streams, std::string line) {
+void complain(std::ostream& err, std::string line) {
   std::replace_if(line.begin(), line.end(), is_control, '?');
-  streams.err << "vmoe: " << line << std::endl;
+  err << "vmoe: " << line << std::endl;
+}
+
+void warn(std::ostream& err, const std::string& line) {
+  complain(err, "warning: " + line);
 }
 
 int run_program(Arguments arguments, Streams& streams) {

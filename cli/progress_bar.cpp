@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "cli/output.h"
+#include "cli/program.h"
 
 namespace vmoe {
 
@@ -57,7 +58,8 @@ void ProgressBar::warn(const std::string& line) {
 }
 
 void ProgressBar::say_warnings() {
-  for (const std::string& line : warnings_) say("warning: " + line);
+  if (!warnings_.empty()) erase();
+  for (const std::string& line : warnings_) vmoe::warn(err_, line);
   warnings_.clear();
 }
 

@@ -199,7 +199,7 @@ ExitCode superclass_command(Arguments arguments, Streams& streams) {
   picture.commit();
   file.write(super_classes_to_json(clustering.super_classes));
   file.commit();
-  for (const std::string& warning : clustering.warnings) streams.err << "warning: " << warning << '\n';
+  for (const std::string& warning : clustering.warnings) warn(streams.err, warning);
   if (options.json) {
     print_json(streams.out, to_json(clustering.super_classes, clustering.warnings, evaluation, options));
   } else {

@@ -57,6 +57,39 @@ TEST_CASE("a dense baseline, its super-classes and a Mobile V-MoE, from training
   }
 }
 
+TEST_CASE("a warning is one line that starts as every complaint does, whatever a class is called") {
+  const TemporaryFolder folder;
+  const fs::path data = folder / "data", pictures = folder / "pictures";
+  const std::string dense = (folder / "dense").string();
+  succeed({"data", kTinyData, "--export", pictures.string(), "--count", "12"});
+  const std::string odd = "d\n\x1b[2J";
+  for (const std::string& name : {std::string("a"), std::string("b"), std::string("c"), odd}) {
+    fs::create_directories(data / "train" / name);
+    int count = 0;
+    for (const auto& file : fs::directory_iterator(pictures)) {
+      if (name == odd && count == 1) break;  // one image, which the hold-out does not take
+      fs::copy(file.path(), data / "train" / name / (std::to_string(count++) + ".png"));
+    }
+    fs::create_directories(data / "test" / name);
+    fs::copy(data / "train" / name / "0.png", data / "test" / name / "0.png");
+  }
+  std::vector<std::string> train = train_command(dense, {"--max-steps", "1"});
+  train[1] = data.string();
+  succeed(train);
+  const Outcome outcome = succeed(
+      {"superclass", dense, data.string(), "--experts", "2", "--output", (folder / "super.json").string()});
+  CHECK(outcome.err.starts_with("vmoe: warning: "));
+  CHECK(count_of(outcome.err, "\n") == 1);
+  CHECK(outcome.err.find("d??[2J") != std::string::npos);
+  for (std::string warned : {"train", "plan"}) {
+    std::vector<std::string> command =
+        train_command((folder / "run").string(), {"--router", "image", "--experts", "2", "--renormalise"});
+    command[0] = warned;
+    command.insert(command.end(), {"--max-steps", "1"});
+    CHECK(succeed(command).err.find("vmoe: warning: --top-k 1 with --renormalise") != std::string::npos);
+  }
+}
+
 TEST_CASE("super-classes of every kind: clustered, capped, coarse, from a file, at random") {
   const TemporaryFolder folder;
   const std::string dense = (folder / "dense").string(), file = (folder / "super.json").string();

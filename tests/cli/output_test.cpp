@@ -103,8 +103,8 @@ TEST_CASE("off a terminal warnings wait until the run has made a step, but are n
     bar.say("plan");
     CHECK(err.str() == "plan\n");
     bar.show(moment());
-    CHECK(err.str() == "plan\nwarning: odd\n");
-    bar.warn("strange");
+    CHECK(err.str() == "plan\nvmoe: warning: odd\n");
+    bar.warn("str\x1b\nange");
   }
-  CHECK(err.str() == "plan\nwarning: odd\nwarning: strange\n");
+  CHECK(err.str() == "plan\nvmoe: warning: odd\nvmoe: warning: str??ange\n");
 }

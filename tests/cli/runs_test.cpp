@@ -56,6 +56,55 @@ TEST_CASE("whatever a picture is called, its error is one line; folders called l
   CHECK(Json::parse(outcome.out)["predictions"].size() == 1);
 }
 
+TEST_CASE("a folder of data may be called [x] or [a,b]") {
+  const TemporaryFolder folder;
+  const std::string picture = (folder / "pictures").string();
+  succeed({"data", kTinyData, "--export", picture, "--count", "1"});
+  const fs::path before = fs::current_path();
+  fs::current_path(folder.path());  // a path of more than the name starts with another letter
+  for (const std::string name : {"[x]", "[a,b]"}) {
+    for (const char* part : {"train/cat", "train/dog", "test/cat", "test/dog"}) {
+      fs::create_directories(fs::path(name) / part);
+      fs::copy(fs::directory_iterator(picture)->path(), fs::path(name) / part / "1.png");
+    }
+    const Outcome outcome = vmoe::testing::vmoe({"data", name});
+    CAPTURE(outcome.err);
+    CHECK(outcome.code == 0);
+  }
+  fs::current_path(before);
+}
+
+TEST_CASE("a list of pictures ends its paths in line ends, or in NULs, when a name may hold a line end") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string(), pictures = (folder / "pictures").string();
+  succeed(train_command(run, {"--max-steps", "1"}));
+  succeed({"data", kTinyData, "--export", pictures, "--count", "1"});
+  const fs::path source = fs::directory_iterator(pictures)->path();
+  std::vector<std::string> names;
+  for (const char* name : {"a.png", "b c.png", "d\ne.png"}) {
+    names.push_back((folder / name).string());
+    fs::copy(source, names.back());
+  }
+  const auto predicted = [&](const std::string& list) {
+    const Outcome outcome = vmoe::testing::vmoe({"predict", run, "-", "--json"}, list);
+    CHECK(outcome.code == 0);
+    std::vector<std::string> paths;
+    const Json json = Json::parse(outcome.out);
+    for (const Json& p : json["predictions"]) paths.push_back(p["path"]);
+    return paths;
+  };
+  const std::string nul(1, '\0');
+  CHECK(predicted(names[0] + nul + names[1] + nul + names[2] + nul) == names);
+  CHECK(predicted(names[0] + nul + names[2]) == std::vector<std::string>{names[0], names[2]});
+  const std::vector<std::string> two = {names[0], names[1]};
+  CHECK(predicted(names[0] + "\r\n\n" + names[1] + "\n") == two);
+  CHECK(predicted(names[0] + "\n" + names[1]) == two);
+  CHECK(predicted(names[0] + "\n" + names[1] + nul) == two);
+  const Outcome long_line = vmoe::testing::vmoe({"predict", run, "-"}, std::string(70000, 'x'));
+  CHECK(long_line.code == 3);
+  CHECK(long_line.err.find("more than 65535 bytes") != std::string::npos);
+}
+
 TEST_CASE("a list of pictures that cannot be read is an error, an empty one is not") {
   const TemporaryFolder folder;
   const std::string run = (folder / "run").string();
