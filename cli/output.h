@@ -22,9 +22,6 @@ std::string json_line(const Json& json);
 /// "3 s", "2 min 05 s", "1 h 07 min".
 std::string duration(double seconds);
 
-/// A field of a CSV file (RFC 4180).
-std::string csv_field(const std::string& text);
-
 /// Rows of text as columns of equal width, two spaces apart; the first column left-justified, the others
 /// right.
 std::string columns(const std::vector<std::vector<std::string>>& rows);

@@ -120,8 +120,8 @@ class AppendFile {
   uint64_t size() const { return size_; }
   /// Adds `text` and hands it to the system, so that it outlasts the program. On IoError it is taken back.
   void append(std::string_view text);
-  /// Waits until everything is on the disk, so that it outlasts a power failure. Call it before a checkpoint
-  /// that remembers `size()`.
+  /// Waits until everything is on the disk, so that it outlasts a power failure. Call it before
+  /// a checkpoint is written that counts on the file.
   void flush();
 
  private:

@@ -6,10 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
 #include <functional>
-#include <string>
 
 #include "moe/layers.h"
 #include "tensor/error.h"
@@ -29,13 +26,9 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Linux keeps ru_maxrss over exec, so that a small program would report what its parent held; VmHWM is its
-// own.
+// Linux keeps ru_maxrss over exec, so that a small program would report what its parent held.
 double peak_rss_mb() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return static_cast<double>(std::atoll(line.c_str() + 6)) / 1024;  // KiB
-  }
+  if (const size_t peak = process_memory().peak; peak > 0) return static_cast<double>(peak) / (1 << 20);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
 #ifdef __APPLE__

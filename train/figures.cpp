@@ -25,4 +25,11 @@ std::string with_unit(double value) {
   return fixed(value, whole ? 0 : size < 9.995 ? 2 : size < 99.95 ? 1 : 0) + units[unit];
 }
 
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
+}
+
 }  // namespace vmoe

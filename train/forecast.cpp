@@ -9,6 +9,7 @@
 #include "train/evaluate.h"
 #include "train/memory.h"
 #include "train/precision.h"
+#include "train/throughput.h"
 
 namespace vmoe {
 
@@ -22,12 +23,6 @@ double seconds_since(Clock::time_point start) {
 
 LanePlan lanes_of(const RunPlan& plan, int lanes) {
   return plan_lanes(plan.step.batch_size / plan.step.accumulate, lanes, plan.description.config.vit.tokens());
-}
-
-double median(std::vector<double>& values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
 }
 
 size_t largest_chunk(Inference& inference) {

@@ -2,22 +2,13 @@
 
 #include <utility>
 
+#include "train/figures.h"
+
 namespace vmoe {
 namespace {
 
 std::string json_text(const Record& value) {
   return value.dump(-1, ' ', false, Record::error_handler_t::replace);
-}
-
-/// A field as RFC 4180 wants it: in quotes, and quotes doubled, if it holds a comma, a quote or a line end.
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string field = "\"";
-  for (const char c : text) {
-    if (c == '"') field += '"';
-    field += c;
-  }
-  return field + '"';
 }
 
 std::string csv_text(const Record& value) {

@@ -2,8 +2,8 @@
 // The figures of a run as they arise: metrics.jsonl (one JSON object a line) and summary.csv (one row an
 // epoch).
 //
-// Both only grow at their end. A checkpoint remembers `size()` of each; a resumed run cuts the files back to
-// it and writes the same lines again, so that they look as if the run had never stopped.
+// Both only grow at their end. A resumed run keeps their lines up to the step of its checkpoint (counted in
+// the files themselves) and writes the others again, so that they look as if the run had never stopped.
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -26,7 +26,7 @@ class JsonLines {
 
   void append(const Record& record);
   uint64_t size() const { return file_.size(); }
-  /// To be called before a checkpoint that remembers `size()` is written.
+  /// To be called before a checkpoint is written, which must not be ahead of its lines.
   void flush() { file_.flush(); }
 
  private:
@@ -42,7 +42,6 @@ class CsvFile {
 
   /// One row: the record's figures under the columns of their names; a column without a figure stays empty.
   void append(const Record& record);
-  uint64_t size() const { return file_.size(); }
   void flush() { file_.flush(); }
 
  private:

@@ -5,14 +5,12 @@
 
 namespace vmoe {
 
-inline constexpr const char* kImageRouterEquations =
-    "z = W x                    logits of an image, W [E, D], no bias\n"
-    "p = softmax(z)\n"
-    "chosen = top-k of p        ties go to the lower expert\n"
-    "gate_e = p_e               for the chosen experts: sums to at most 1; with --renormalise\n"
-    "gate_e = p_e / sum_j p_j   over the chosen j: sums to 1";
-
 /// The decision for B images: x [B, D] is one vector for each, W [E, D]. No capacity, nothing is dropped.
+///   z = W x                    logits of an image, no bias
+///   p = softmax(z)
+///   chosen = top-k of p        ties go to the lower expert
+///   gate_e = p_e               for the chosen experts: sums to at most 1; with --renormalise
+///   gate_e = p_e / sum_j p_j   over the chosen j: sums to 1
 /// Gradient of raw gates, with u_e = <dy, expert e's output> for chosen experts and 0 for others:
 ///   dz_e = p_e (u_e - sum_j p_j u_j)
 /// so that logits of experts that were not chosen learn as well. Renormalised gates have the same with the

@@ -9,16 +9,8 @@ namespace vmoe {
 namespace {
 
 const Router kRouters[] = {
-    {"image", Unit::image,
-     "whole images to their top-k experts, one decision for all MoE blocks (Mobile V-MoE)",
-     "--experts E --top-k K --moe-layers last:n|every:n|i,j,... --renormalise --router-pool mean|cls "
-     "--super-classes FILE|coarse --balance-weight X",
-     "E 10, K 1, L 2, raw gates, mean, no super-classes, 0.01", kImageRouterEquations, route_images},
-    {"token", Unit::token,
-     "tokens to their top-k experts, decided anew in every MoE block (V-MoE, without capacity)",
-     "--experts E --top-k K --moe-layers last:n|every:n|i,j,... --renormalise "
-     "--balance-weight X",
-     "E 10, K 1, L 2, raw gates, 0.01", kTokenRouterEquations, route_tokens},
+    {"image", Unit::image, route_images},
+    {"token", Unit::token, route_tokens},
 };
 
 }  // namespace

@@ -31,10 +31,6 @@ struct RouterSettings {
 struct Router {
   const char* name;
   Unit unit;
-  const char* summary;    // one phrase for `--help`
-  const char* flags;      // the flags that it reads
-  const char* defaults;   // their values if not given
-  const char* equations;  // as in the file that implements it
   /// Decides for the units of one group: units [T, D], weight [E, D].
   const Routing& (*route)(Tape& tape, Var units, Var weight, const RouterSettings& settings);
 };

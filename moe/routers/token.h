@@ -7,15 +7,8 @@
 
 namespace vmoe {
 
-inline constexpr const char* kTokenRouterEquations =
-    "z = W x                    logits of a token, W [E, D] of its block, no bias\n"
-    "p = softmax(z)\n"
-    "chosen = top-k of p        ties go to the lower expert\n"
-    "gate_e = p_e               for the chosen experts: sums to at most 1; with --renormalise\n"
-    "gate_e = p_e / sum_j p_j   over the chosen j: sums to 1";
-
 /// The decision for T tokens x [T, D], the class token included: what the block's experts would read.
-/// Gradients and errors are those of `route_images`.
+/// Equations, gradients and errors are those of `route_images`.
 const Routing& route_tokens(Tape& tape, Var x, Var weight, const RouterSettings& settings);
 
 }  // namespace vmoe

@@ -206,16 +206,6 @@ TEST_CASE("an unknown router is answered with the known ones") {
   CHECK_THROWS_WITH_AS(find_router("imgae"), doctest::Contains("known: none, image, token"), UsageError);
 }
 
-TEST_CASE("every row of the router table says what it is") {
-  for (const Router& router : routers()) {
-    CAPTURE(router.name);
-    for (const char* text :
-         {name_of(router.unit), router.summary, router.flags, router.defaults, router.equations}) {
-      CHECK(std::string(text) != "");
-    }
-  }
-}
-
 TEST_CASE("statistics of a case worked by hand") {
   Bench bench({2, 0, 1, .5, .2, .4}, 2);
   RoutingStatistics s(2);
