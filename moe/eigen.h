@@ -1,7 +1,6 @@
 #pragma once
 // Eigenvalues and eigenvectors of a symmetric matrix, in double precision. Plain loops in a fixed order: the
-// same bits for any number of threads, and on every compiler and machine (no contraction, no function but
-// sqrt).
+// same bits for any number of threads, and on every compiler and machine (no contraction, sqrt alone).
 //
 // Householder reflections bring the matrix to tridiagonal form, QR steps with Wilkinson's shift make that
 // diagonal (Golub and Van Loan, Matrix Computations, 4th edition, algorithms 8.3.1 and 8.3.2). About 3 n^3

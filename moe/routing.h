@@ -1,9 +1,8 @@
 #pragma once
 // The routing contract: what a router says, and what experts do with it.
 //
-// A unit is a token or a whole image. A router sees the units of one group and decides which experts take
-// each of them and with which weight (the gate). Experts compute on the assigned units only, and the output
-// of unit t is
+// A unit is a token or a whole image. A router sees the units of one group and decides which experts take each
+// of them and with which weight (the gate). Experts compute on the assigned units only; the output of unit t is
 //   y[t] = sum over its assignments of gate * expert(x[t])
 // (Puigcerver et al., arXiv:2401.15969, section 2: dispatch and combine, in sparse form). Gradients reach the
 // router through the gates; the choice itself has none.

@@ -1,7 +1,6 @@
 #pragma once
 // Super-classes: the division of a data set's classes into E groups, one expert each, that Mobile V-MoE's
-// router learns (Daxberger et al. 2023, arXiv:2309.04354). Classes that a dense baseline confuses belong
-// together.
+// router learns (Daxberger et al. 2023, arXiv:2309.04354). Classes that a dense baseline confuses go together.
 //
 // Letters: K classes, E super-classes (= experts).
 
@@ -48,8 +47,7 @@ struct Clustering {
 enum class ClusterMethod { spectral, agglomerative };
 const char* name_of(ClusterMethod method);
 
-/// Divides the classes by what the baseline confuses, by spectral clustering (Ng, Jordan and Weiss, NIPS
-/// 2001):
+/// Divides the classes by what the baseline confuses, by spectral clustering (Ng, Jordan, Weiss, NIPS 2001):
 ///   R = confusion with rows scaled to sum 1 (a class without images: the uniform row, and a warning)
 ///   A = (R + R^T) / 2 with diagonal 0, plus 1e-6 off the diagonal
 ///   L = 1 - diag(d)^-1/2 A diag(d)^-1/2,  d_a = sum_b A_ab

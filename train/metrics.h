@@ -1,6 +1,5 @@
 #pragma once
-// The figures of a run as they arise: metrics.jsonl (one JSON object a line) and summary.csv (one row an
-// epoch).
+// The figures of a run as they arise: metrics.jsonl (a JSON object a line) and summary.csv (a row an epoch).
 //
 // Both only grow at their end. A resumed run keeps their lines up to the step of its checkpoint (counted in
 // the files themselves) and writes the others again, so that they look as if the run had never stopped.

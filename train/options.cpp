@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "nn/presets.h"
+#include "train/settings.h"
 #include "train/suggest.h"
 
 namespace vmoe {
@@ -140,14 +141,10 @@ VitConfig preset_for(const ModelFlags& flags, const DatasetInfo& data) {
 
 // "WHERE has dim 128, but the flags say 64; ...": the first difference.
 std::string contradiction(const ModelConfig& file, const ModelConfig& asked, const std::string& where) {
-  const nlohmann::ordered_json has = to_json(file).flatten(), say = to_json(asked).flatten();
-  for (const auto& [path, value] : say.items()) {  // "/vit/dim"
-    if (has.contains(path) && has[path] == value) continue;
-    const std::string was = has.contains(path) ? has[path].dump() : "none";
-    return where + " has " + path.substr(path.rfind('/') + 1) + " " + was + ", but the flags say " +
-           value.dump() + "; the model comes from that file, so leave its flags and --model out";
-  }
-  return where + " has another model than the flags say; leave the model's flags out";
+  const auto d = first_difference(to_json(file), to_json(asked));
+  if (!d) return where + " has another model than the flags say; leave the model's flags out";
+  return where + " has " + d->name.substr(d->name.rfind('/') + 1) + " " + d->before + ", but the flags say " +
+         d->now + "; the model comes from that file, so leave its flags and --model out";
 }
 
 void require(bool holds, const std::string& flag, double value, const std::string& right) {

@@ -39,10 +39,9 @@ struct ModelFlags {
 inline constexpr double kBalanceWeight = 0.01;
 
 /// The preset with the flags' changes. Throws UsageError for an unknown preset or value, for sizes that
-/// cannot work, and for a flag of the mixture where there is no router (where it is said to be "none", the
-/// others but
-/// --experts are passed over: a recipe or a study shares them with mixtures). Without data the preset's own
-/// image size, channels and classes stand.
+/// cannot work, and for a flag of the mixture where there is no router (where it is said to be "none", all
+/// but --experts are passed over: a recipe or a study shares them with mixtures). Without data the preset's
+/// own image size, channels and classes stand.
 ModelConfig model_from_flags(const ModelFlags& flags);
 /// The same for a data set: image size, channels and classes follow it unless a flag says otherwise.
 ModelConfig model_from_flags(const ModelFlags& flags, const DatasetInfo& data);

@@ -105,6 +105,18 @@ TEST_CASE("a run of an earlier version, whose settings lack later keys, is resum
     REQUIRE(at != std::string::npos);
     bytes.replace(at, key.size(), std::string(key.size(), ' '));
   }
+  // The list of a router's sums was one object for all routers together; a list for other routers is an
+  // error.
+  const std::string key = R"(\"routing\":[)";
+  const size_t begin = bytes.find(key) + key.size(), end = bytes.find("}]", begin) + 1;
+  REQUIRE(begin < end);
+  std::string broken = bytes;
+  broken.replace(begin, end - begin, std::string(end - begin, ' '));
+  std::ofstream(state, std::ios::binary) << broken;
+  const Outcome refused = vmoe::testing::vmoe(train_command(run, with({"--resume"})));
+  CHECK(refused.code == 3);
+  CHECK(refused.err.find("'routing' must be a list of 1, one for each decision") != std::string::npos);
+  bytes[begin - 1] = bytes[end] = ' ';
   std::ofstream(state, std::ios::binary) << bytes;
   succeed(train_command(run, with({"--resume"})));
   CHECK(bytes_of(folder / "run" / "last.safetensors") == bytes_of(folder / "whole" / "last.safetensors"));

@@ -33,8 +33,7 @@ std::vector<StudyArm> choose_arms(const std::vector<std::string>& names, const D
 /// of which no two super-classes of two can be made, and for more experts than classes.
 int study_experts(const ModelFlags& shared, const DatasetInfo& data);
 
-/// The model flags of an arm. `shared` describes the mixture (its router is the arm's own); the others follow
-/// from it:
+/// The model flags of an arm. `shared` describes the mixture but its router; the others follow from it:
 ///   superclass, random, image, token   the mixture; end to end at k = 1 with raw gates, since renormalised
 ///                                      ones are 1 and have no gradient
 ///   superclass, random, coarse   no balance loss: their division fixes who has how much

@@ -17,8 +17,8 @@ struct Difference {
 /// The paired bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, percentile method)
 /// over both things that were chance: the seed, and which images were in the test set (both resampled at
 /// once: Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007, which finds it cautious).
-/// a[s], b[s] [n]: 1 where the model of seed s is right on image i, else 0; as many seeds S in both, at least
-/// one (Error(internal) otherwise).
+/// a[s], b[s] [n]: 1 where the model of seed s is right on image i, else 0; S seeds in both, at least one
+/// (Error(internal) otherwise).
 ///   d_si = a[s][i] - b[s][i];  mean = 100 mean of d_si
 ///   low, high = the 2.5 % and 97.5 % quantiles of the mean over S seeds and n images drawn with replacement,
 ///   2000 times
