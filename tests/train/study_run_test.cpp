@@ -78,9 +78,9 @@ TEST_CASE("a run whose numbers end is named and left out, and the other arms go 
   const TemporaryFolder folder;
   TinyStudy study;
   study.options.arms = {"dense", "coarse"};
-  study.options.train.lr = 100;
-  study.options.train.clip_norm = 0;
-  study.options.train.model.layer_scale = 1000;
+  study.options.train.lr = 100;  // with this decay a step multiplies weights by -9999
+  study.options.train.adamw.weight_decay = 100;
+  study.options.train.epochs = 20;
   const Study blown = study.run(folder / "blown");
   REQUIRE(blown.diverged.size() == 2);
   CHECK(blown.diverged[0].find("dense, seed 1: step ") == 0);
