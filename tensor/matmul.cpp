@@ -32,10 +32,16 @@ int blas_vector_bytes() {
   return bytes;
 }
 
+// The serial variant shares its buffers between calls without a lock: products of two threads at a time mix,
+// once in some hundred steps.
+bool blas_is_serial() {
+  return openblas_get_parallel() == 0;
+}
+
 }  // namespace
 
 bool blas_serves(const Kernels& k) {
-  return k.vector_bytes > 0 && k.vector_bytes <= blas_vector_bytes();
+  return !blas_is_serial() && k.vector_bytes > 0 && k.vector_bytes <= blas_vector_bytes();
 }
 
 void hold_blas_to_one_thread() {
@@ -58,8 +64,10 @@ void blas_multiply(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, real* c,
 std::string blas_description() {
   static const char* const kinds[] = {"serial", "pthreads", "OpenMP"};
   const int kind = openblas_get_parallel();
-  return std::string(openblas_get_config()) + ", " + openblas_get_corename() + " kernels" +
-         (blas_serves(kernels()) ? "" : " (narrower than ours: not used)") + ", " +
+  const char* use = blas_is_serial()         ? " (not made for callers with threads: not used)"
+                    : blas_serves(kernels()) ? ""
+                                             : " (narrower than ours: not used)";
+  return std::string(openblas_get_config()) + ", " + openblas_get_corename() + " kernels" + use + ", " +
          (kind >= 0 && kind < 3 ? kinds[kind] : "unknown threads") + ", held to 1 thread";
 }
 

@@ -13,9 +13,10 @@ namespace vmoe {
 /// One thread per product: tells OpenBLAS (whatever variant is linked) to use no threads of its own, and ends
 /// those that it has started. Called once before the first product; harmless without OpenBLAS.
 void hold_blas_to_one_thread();
-/// Whether OpenBLAS computes weight gradients beside these kernels: when its own are at least as wide. Their
-/// two factors change with every call, so packing cannot be shared, and there it is about as fast at equal
-/// width and 0.6 times as fast at half of it. The plain kernels, being the definition, do without it.
+/// Whether OpenBLAS computes weight gradients beside these kernels: when its own are at least as wide, and when
+/// several threads may call it, as they may not its serial variant. Their two factors change with every call, so
+/// packing cannot be shared, and there it is about as fast at equal width and 0.6 times as fast at half of it.
+/// The plain kernels, being the definition, do without it.
 bool blas_serves(const Kernels& kernels);
 /// "OpenBLAS 0.3.21 Haswell, pthreads, held to 1 thread", or "none: own kernels".
 std::string blas_description();
