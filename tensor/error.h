@@ -25,6 +25,11 @@ struct UsageError : Error {
   explicit UsageError(const std::string& line) : Error(ExitCode::usage, line) {}
 };
 
+/// A run that was begun cannot go on as it is asked to.
+struct ResumeError : UsageError {
+  explicit ResumeError(const std::string& line) : UsageError("--resume: " + line) {}
+};
+
 /// A bad input file: malformed, truncated, contradictory.
 struct InputError : Error {
   explicit InputError(const std::string& line) : Error(ExitCode::input, line) {}

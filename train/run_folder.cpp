@@ -34,8 +34,8 @@ void require_init_elsewhere(const TrainOptions& options) {
 void require_state(const RunFolder& run) {
   constexpr int64_t kRows = 2;
   if (file_exists(run.state) || kept_summary(run.summary, kRows).lost > 0) return;
-  throw UsageError("--resume: '" + run.state.string() +
-                   "' is missing, without which this run cannot go on; --overwrite starts anew");
+  throw ResumeError("'" + run.state.string() +
+                    "' is missing, without which this run cannot go on; --overwrite starts anew");
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ std::optional<SettingDifference> first_difference(const Record& before, const Re
 }
 
 void require_same_settings(const Record& now, Record then) {
-  if (!then.is_object()) throw UsageError("--resume: the run's settings cannot be read");
+  if (!then.is_object()) throw ResumeError("the run's settings cannot be read");
   add_what_was_meant(then);
   if (then.contains("data") && now.contains("data") && same_path(then["data"], now["data"]))
     then["data"] = now["data"];
@@ -54,13 +54,12 @@ void require_same_settings(const Record& now, Record then) {
   if (!difference) return;
   const auto& [name, was, is] = *difference;
   if (name == "isa") {
-    throw UsageError("--resume: the run computes with the instruction set " + was + ", not " + is +
-                     "; give --isa " + then["isa"].get<std::string>() + ", or --overwrite to start anew");
+    throw ResumeError("the run computes with the instruction set " + was + ", not " + is + "; give --isa " +
+                      then["isa"].get<std::string>() + ", or --overwrite to start anew");
   }
-  if (is == "none")
-    throw UsageError("--resume: the run has " + name + " " + was + ", which must be given again");
-  throw UsageError("--resume: " + name + " is " + is + ", but the run has " + was +
-                   "; only --threads, --max-steps and --save-every may differ");
+  if (is == "none") throw ResumeError("the run has " + name + " " + was + ", which must be given again");
+  throw ResumeError("" + name + " is " + is + ", but the run has " + was +
+                    "; only --threads, --max-steps and --save-every may differ");
 }
 
 }  // namespace vmoe

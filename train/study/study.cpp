@@ -234,8 +234,7 @@ RunSummary MobileStudy::train_in(const fs::path& folder, TrainOptions options) c
   } catch (const Interrupted&) {
     throw Interrupted("interrupted in " + folder.filename().string() +
                       "; the same command continues the study");
-  } catch (const UsageError& error) {
-    if (!std::string(error.what()).starts_with("--resume")) throw;  // what no run of the study could do
+  } catch (const ResumeError& error) {
     throw UsageError("'" + folder.string() + "': " + error.what() +
                      " (or remove this folder: the study makes the run anew)");
   }
