@@ -1,8 +1,8 @@
 #include "train/initial_model.h"
 
 #include <algorithm>
-#include <cstdio>
 
+#include "tensor/hash.h"
 #include "train/atomic_file.h"
 #include "train/division.h"
 
@@ -52,16 +52,14 @@ ModelDescription describe_initial_model(const TrainOptions& options, const Datas
 
 std::string fingerprint_of(const std::string& path) {
   const InputFile file(path);
-  uint64_t hash = 0xcbf29ce484222325;
+  Hash hash;
   std::vector<unsigned char> piece(1 << 16);
   for (uint64_t at = 0; at < file.size(); at += piece.size()) {
     piece.resize(static_cast<size_t>(std::min<uint64_t>(piece.size(), file.size() - at)));
     file.read(at, piece.data(), piece.size());
-    for (const unsigned char byte : piece) hash = (hash ^ byte) * 0x100000001b3;
+    hash.add(piece.data(), piece.size());
   }
-  char text[32];
-  std::snprintf(text, sizeof text, "file %016llx", static_cast<unsigned long long>(hash));
-  return text;
+  return "file " + hash.digits();
 }
 
 }  // namespace vmoe

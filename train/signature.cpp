@@ -1,8 +1,6 @@
 #include "train/signature.h"
 
-#include <cstdio>
-#include <cstring>
-
+#include "tensor/hash.h"
 #include "train/random_batch.h"
 #include "train/schedule.h"
 #include "train/step.h"
@@ -43,18 +41,13 @@ ModelConfig tiny_model() {
   return config;
 }
 
-// FNV-1a over the bits of the parameters in the order of the list.
-uint64_t hash_of(const ParameterStore& store) {
-  uint64_t hash = 0xcbf29ce484222325;
+// Over the parameters in the order of the list.
+std::string hash_of(const ParameterStore& store) {
+  Hash hash;
   for (int i = 0; i < store.count(); ++i) {
-    for (const real value : store.value({i})) {
-      const auto number = static_cast<float>(value);
-      uint32_t bits;
-      std::memcpy(&bits, &number, sizeof bits);
-      for (int byte = 0; byte < 4; ++byte) hash = (hash ^ (bits >> 8 * byte & 255)) * 0x100000001b3;
-    }
+    for (const real value : store.value({i})) hash.add(static_cast<float>(value));
   }
-  return hash;
+  return hash.digits();
 }
 
 }  // namespace
@@ -72,9 +65,7 @@ std::string signature() {
   const FillBatch fill = [&](int64_t position, int count, ImageScratch&, real* images, real* targets,
                              int* labels) { batch.fill(position, count, images, targets, labels); };
   for (int i = 0; i < kSteps; ++i) step.run(fill, static_cast<uint32_t>(i), 0, i + 1, schedule.at(i));
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash_of(model.parameters())));
-  return text;
+  return hash_of(model.parameters());
 }
 
 }  // namespace vmoe

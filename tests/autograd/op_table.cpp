@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "tensor/hash.h"
+
 namespace vmoe::testing {
 
 namespace {
@@ -33,9 +35,9 @@ std::vector<real> draw_values(const Draw& draw, Random random) {
 
 // The same numbers in every run: a function of op, case and input.
 uint64_t seed_of(const std::string& text) {
-  uint64_t hash = 14695981039346656037u;  // FNV-1a
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return hash;
+  Hash hash;
+  hash.add(text.data(), text.size());
+  return hash.value();
 }
 
 OpCase draw_case(const std::string& op, const std::string& what, const std::vector<Draw>& draws,

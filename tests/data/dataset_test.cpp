@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "tensor/hash.h"
 #include "tests/data/files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -14,15 +15,15 @@ namespace {
 
 uint64_t fingerprint(const Dataset& data) {
   ImageScratch scratch;
-  uint64_t hash = 14695981039346656037u;  // FNV-1a
+  Hash hash;
   for (const Split split : {Split::train, Split::test}) {
     for (int64_t i = 0; i < data.size(split); ++i) {
       ImageScratch::Frame frame(scratch);
       const ImageView image = data.image(split, i, scratch);
-      for (int64_t j = 0; j < image.bytes(); ++j) hash = (hash ^ image.pixels[j]) * 1099511628211u;
+      hash.add(image.pixels, static_cast<size_t>(image.bytes()));
     }
   }
-  return hash;
+  return hash.value();
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include "train/study/recipe.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "tensor/error.h"
+#include "tensor/hash.h"
 #include "tensor/kernels/narrow.h"
 #include "train/settings.h"
 
@@ -13,30 +13,6 @@ namespace {
 
 constexpr int64_t kImages = 16;  // of each split, evenly spaced
 constexpr size_t kMostBytes = size_t{1} << 20;
-
-class Hash {
- public:
-  void add(const void* bytes, size_t count) {
-    const auto* at = static_cast<const unsigned char*>(bytes);
-    for (size_t i = 0; i < count; ++i) value_ = (value_ ^ at[i]) * 0x100000001b3;
-  }
-  void add(const std::string& text) { add(text.c_str(), text.size() + 1); }
-  /// Byte by byte, so that it is the same on every machine.
-  void add(int64_t number) {
-    for (int shift = 0; shift < 64; shift += 8) {
-      const auto byte = static_cast<unsigned char>(static_cast<uint64_t>(number) >> shift);
-      add(&byte, 1);
-    }
-  }
-  std::string digits() const {
-    char text[32];
-    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value_));
-    return text;
-  }
-
- private:
-  uint64_t value_ = 0xcbf29ce484222325;
-};
 
 void add_image(Hash& hash, const ImageView& image) {
   for (const int size : {image.height, image.width, image.channels}) hash.add(int64_t{size});
