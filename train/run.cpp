@@ -124,8 +124,8 @@ double Run::expected_load() const {
 // Bytes to go on behind. What the log lacks is said, for nobody can write it again.
 uint64_t Run::kept(const fs::path& log, const KeptLog& kept) const {
   if (kept.lost > 0) {
-    listener_.warn("'" + log.string() + "': " + std::to_string(kept.lost) +
-                   " lines of the run so far are damaged or missing");
+    listener_.warn("'" + log.string() +
+                   "': of the run so far, lines damaged or missing: " + std::to_string(kept.lost));
   }
   return kept.bytes;
 }

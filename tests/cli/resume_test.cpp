@@ -239,7 +239,7 @@ TEST_CASE("a damaged line costs a resumed run that line of its log and no other"
   fs::remove(folder / "run/summary.csv");
   const Outcome went_on = succeed(train_command(run, {"--epochs", "3", "--max-steps", "9", "--resume"}));
   CHECK(bytes_of(log).substr(0, text.size()) == text);
-  CHECK(went_on.err.find("metrics.jsonl': 1 lines of the run so far are damaged or missing") !=
+  CHECK(went_on.err.find("metrics.jsonl': of the run so far, lines damaged or missing: 1\n") !=
         std::string::npos);
   CHECK(went_on.err.find("summary.csv': ") != std::string::npos);
 }
