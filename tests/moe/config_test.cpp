@@ -12,30 +12,13 @@
 #include "moe/model.h"
 #include "nn/presets.h"
 #include "tensor/json_fields.h"
+#include "tests/support/messages.h"
 
 namespace vmoe::testing {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-template <class ErrorType>
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const ErrorType& error) {
-    return error.what();
-  }
-  return "";
-}
-
-void check_line(const std::string& line, const std::string& part) {
-  CAPTURE(line);
-  CHECK(line.starts_with("here: "));
-  CHECK(line.find(part) != std::string::npos);
-  CHECK(line.find('\n') == std::string::npos);
-  CHECK(line.size() < 400);
-}
 
 ModelConfig mixture() {
   ModelConfig c;

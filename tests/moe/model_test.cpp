@@ -13,14 +13,7 @@ namespace {
 
 ModelConfig small_config() {
   ModelConfig c;
-  c.vit.image_size = 8;
-  c.vit.channels = 2;
-  c.vit.patch_size = 4;
-  c.vit.dim = 8;
-  c.vit.depth = 3;
-  c.vit.heads = 2;
-  c.vit.mlp_dim = 12;
-  c.vit.classes = 3;
+  c.vit = small_vit(3);
   c.moe.router = "image";
   c.moe.experts = 3;
   c.moe.super_classes = {0, 2, 0};

@@ -13,14 +13,7 @@ namespace {
 
 ModelConfig mixture_config(int experts, int top_k) {
   ModelConfig c;
-  c.vit.image_size = 8;
-  c.vit.channels = 2;
-  c.vit.patch_size = 4;
-  c.vit.dim = 8;
-  c.vit.depth = 3;
-  c.vit.heads = 2;
-  c.vit.mlp_dim = 12;
-  c.vit.classes = 3;
+  c.vit = small_vit(3);
   c.moe.router = "image";
   c.moe.experts = experts;
   c.moe.top_k = top_k;

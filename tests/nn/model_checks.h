@@ -17,6 +17,20 @@ struct ModelUnderTest {
 
 constexpr int kImages = 6;
 
+/// Four tokens of width 8, two heads, three classes: small enough for gradient checks of every parameter.
+inline VitConfig small_vit(int depth) {
+  VitConfig c;
+  c.image_size = 8;
+  c.channels = 2;
+  c.patch_size = 4;
+  c.dim = 8;
+  c.depth = depth;
+  c.heads = 2;
+  c.mlp_dim = 12;
+  c.classes = 3;
+  return c;
+}
+
 /// A scalar that depends on every logit of every image, by an op under test elsewhere.
 inline Var pseudo_loss(Pass& pass, Var logits) {
   const Shape shape = pass.tape.value(logits).shape;

@@ -10,22 +10,9 @@ namespace vmoe::testing {
 
 namespace {
 
-VitConfig small_config() {
-  VitConfig c;
-  c.image_size = 8;
-  c.channels = 2;
-  c.patch_size = 4;
-  c.dim = 8;
-  c.depth = 2;
-  c.heads = 2;
-  c.mlp_dim = 12;
-  c.classes = 3;
-  return c;
-}
-
 // Configurations that between them use every module.
 std::vector<VitConfig> configs() {
-  VitConfig cls = small_config(), scaled = small_config(), cct = small_config();
+  VitConfig cls = small_vit(2), scaled = small_vit(2), cct = small_vit(2);
   cls.pool = Pool::cls;
   cls.activation = Activation::gelu_tanh;
   scaled.fc_norm = true;
@@ -67,7 +54,7 @@ std::set<std::string> name_set(const VitConfig& config) {
 }
 
 TEST_CASE("parameters have timm's names and shapes") {
-  VitConfig c = small_config();
+  VitConfig c = small_vit(2);
   c.depth = 1;
   c.pool = Pool::cls;
   c.layer_scale = 0.1;
@@ -96,14 +83,14 @@ TEST_CASE("parameters have timm's names and shapes") {
 }
 
 TEST_CASE("with fc_norm there is fc_norm and no norm") {
-  VitConfig c = small_config();
+  VitConfig c = small_vit(2);
   c.fc_norm = true;
   CHECK(name_set(c).count("fc_norm.weight [8]") == 1);
   CHECK(name_set(c).count("norm.weight [8]") == 0);
 }
 
 TEST_CASE("a CCT's parameters have the reference's names") {
-  VitConfig c = small_config();
+  VitConfig c = small_vit(2);
   c.tokenizer = TokenizerKind::conv;
   c.pool = Pool::seq;
   const std::set<std::string> all = name_set(c);
@@ -114,7 +101,7 @@ TEST_CASE("a CCT's parameters have the reference's names") {
 }
 
 TEST_CASE("only weights of linear layers and convolutions decay") {
-  VitConfig c = small_config();
+  VitConfig c = small_vit(2);
   c.pool = Pool::cls;
   c.layer_scale = 0.1;
   ParameterStore store;
@@ -128,7 +115,7 @@ TEST_CASE("only weights of linear layers and convolutions decay") {
 
 TEST_CASE(
     "start values: Glorot's deviation for linear layers, timm's for patches and positions, ones and zeros") {
-  VitConfig c = small_config();
+  VitConfig c = small_vit(2);
   c.dim = 64;
   c.mlp_dim = 128;
   c.pool = Pool::cls;
@@ -163,7 +150,7 @@ TEST_CASE(
 }
 
 TEST_CASE("every norm of a model has the configuration's epsilon") {
-  VitConfig c = small_config();
+  VitConfig c = small_vit(2);
   c.norm_eps = 3;
   VitUnderTest model(c);
   std::vector<const LayerNorm*> norms = {&model.vit.norm};
@@ -208,7 +195,7 @@ TEST_CASE("a tape that records nothing gives the same logits") {
 
 TEST_CASE("inference takes no more memory for a deeper model") {
   const auto memory = [](int depth) {
-    VitConfig c = small_config();
+    VitConfig c = small_vit(2);
     c.depth = depth;
     VitUnderTest model(c);
     return inference_memory(model.under_test());

@@ -37,11 +37,9 @@ ModelConfig small_model(bool experts) {
                 .drop_path = 0.2};
   if (experts) {
     config.moe.router = "image";
-    config.moe.experts = 5;
+    config.moe.experts = 4;
     config.moe.top_k = 2;
     config.moe.super_classes = {0, 1, 2, 3};
-    config.moe.super_classes.resize(4);
-    config.moe.experts = 4;
   }
   return config;
 }
