@@ -141,6 +141,14 @@ $(BUILD)/sources: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' $(sort $(OBJECTS)) | cmp -s - $@ || printf '%s\n' $(sort $(OBJECTS)) >$@
 
+# The commit goes to one file alone: a new one compiles nothing else anew.
+REVISION := $(shell sh tools/revision.sh)
+$(BUILD)/revision: FORCE
+	@mkdir -p $(@D)
+	@echo '$(REVISION)' | cmp -s - $@ || echo '$(REVISION)' >$@
+$(BUILD)/train/version.o: $(BUILD)/revision
+$(BUILD)/train/version.o: compile += -DVMOE_REVISION='"$(REVISION)"'
+
 # --- Rules -----------------------------------------------------------------------------------------------------------
 
 say = $(if $(V),,@echo '  $(1) $(2)';)

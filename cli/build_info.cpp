@@ -89,7 +89,7 @@ std::string precisions_text() {
 
 Json build_info() {
   Json json;
-  json["version"] = kVersion;
+  json["version"] = code_version();
   json["compiler"] = compiler();
   json["compiled_for"] = compiled_for();
   json["blas"] = blas_description();

@@ -69,7 +69,7 @@ ExitCode dispatch(Arguments arguments, Streams& streams) {
     return ExitCode::done;
   }
   if (arguments[0] == "--version") {
-    streams.out << "vmoe " << kVersion << '\n';
+    streams.out << "vmoe " << code_version() << '\n';
     return ExitCode::done;
   }
   if (arguments[0] == "help") {

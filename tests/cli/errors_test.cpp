@@ -252,7 +252,7 @@ TEST_CASE("the program alone lists its commands, and tells its version") {
   }
   CHECK(vmoe::testing::vmoe({"--help"}).out == alone.out);
   CHECK(vmoe::testing::vmoe({"help"}).out == alone.out);
-  CHECK(vmoe::testing::vmoe({"--version"}).out == std::string("vmoe ") + vmoe::kVersion + "\n");
+  CHECK(vmoe::testing::vmoe({"--version"}).out == "vmoe " + vmoe::code_version() + "\n");
   CHECK(vmoe::testing::vmoe({"help", "help"}).out == alone.out);
   check_error({"help", "trian"}, 2, {"unknown command 'trian'", "did you mean 'train'"});
 }

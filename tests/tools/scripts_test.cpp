@@ -199,6 +199,34 @@ TEST_CASE("plain make without packages stops with the install line") {
   CHECK(result.says(" g++ libopenblas-dev "));
 }
 
+TEST_CASE("a build names the commit of its own checkout, and no other's") {
+  const Scratch scratch;
+  const std::string tree = "'" + (scratch.folder / "tree").string() + "'",
+                    ask = "sh " + tree + "/tools/revision.sh";
+  if (run(scratch, "command -v git").status != 0) {
+    MESSAGE("skipped: git is not installed");
+    return;
+  }
+  // Within a hook these would name the repository that it runs for.
+  const std::string apart = "unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE && cd ",
+                    in_tree = apart + tree + " && ",
+                    in_outer = apart + "'" + scratch.folder.string() + "' && ",
+                    commit =
+                        "git init -q . && git add tree && git -c user.name=a -c user.email=a@b commit -qm 1";
+  REQUIRE(run(scratch, "mkdir -p " + tree + "/tools && cp tools/revision.sh " + tree + "/tools/").status ==
+          0);
+  REQUIRE(run(scratch, in_outer + commit).status == 0);
+  CHECK(run(scratch, in_outer + ask).output == "");  // an archive's tree inside another checkout
+
+  REQUIRE(run(scratch, in_outer + "rm -rf .git; mkdir tree/tree; touch tree/tree/file").status == 0);
+  REQUIRE(run(scratch, in_tree + commit).status == 0);
+  const std::string clean = run(scratch, in_tree + ask).output;
+  CHECK(clean.size() == 13);  // 12 digits and the end of the line
+  CHECK(clean.find_first_not_of("0123456789abcdef\n") == std::string::npos);
+  REQUIRE(run(scratch, in_tree + "echo text >tree/file").status == 0);
+  CHECK(run(scratch, in_tree + ask).output == clean.substr(0, 12) + "-changed\n");
+}
+
 namespace {
 
 /// Says so where the comparison's language is not installed; the test then checks nothing.

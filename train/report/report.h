@@ -56,7 +56,7 @@ struct StudyReport {
   std::string title;    // e.g. "Mobile V-MoE on cifar100"
   std::string data;     // the data set in words, with the number of images
   std::string recipe;   // what all arms have in common; may have several lines
-  std::string version;  // of the program
+  std::string version;  // of the code (train/version.h)
   std::vector<ReportArm> arms;
   std::vector<ReportDifference>
       differences;                   // the first answers the study's question: the page begins with it

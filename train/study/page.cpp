@@ -148,7 +148,7 @@ StudyReport study_page(const Study& study, const Dataset& dataset, const Record&
   for (const auto& [key, value] : flat.items())
     page.recipe +=
         key.substr(1) + " = " + value.dump(-1, ' ', false, Record::error_handler_t::replace) + '\n';
-  page.version = kVersion;
+  page.version = code_version();
   for (const ArmSummary& arm : study.arms) {
     page.arms.push_back(report_arm(arm));
     for (const int seed : arm.seeds) {

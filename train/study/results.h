@@ -13,7 +13,7 @@ namespace vmoe {
 
 struct ArmResult {
   std::string hash;     // of all that decides the arm but the seed: 16 hexadecimal digits
-  std::string version;  // of the program
+  std::string version;  // of the code (train/version.h)
   std::string arm;
   int seed = 0;
   double top1 = 0, top5 = 0, loss = 0;  // on the test images

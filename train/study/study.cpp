@@ -309,7 +309,7 @@ ArmResult MobileStudy::finish(const StudyArm& arm, int seed, const RunSummary& r
   const OneImageWeights weights = weights_of_one_image(*load_model(run.model_path).model, holdout, threads());
   const OneImageTimes times = times_of_one_image({loaded.model.get()}, holdout, threads())[0];
   return {.hash = hash(arm),
-          .version = kVersion,
+          .version = code_version(),
           .arm = arm.name,
           .seed = seed,
           .top1 = e.top1,
