@@ -280,12 +280,18 @@ TEST_CASE("flags that something else needs are asked for by name") {
   check_error({"info", "cifra128"}, 2, {"did you mean 'cifar128'"});
 }
 
-TEST_CASE("every recipe of the project is one that train understands") {
+TEST_CASE("every recipe of the project is one that train understands, or the study it is named after") {
   const fs::path folder = fixture_path("ops").parent_path().parent_path().parent_path() / "recipes";
   for (const auto& recipe : fs::directory_iterator(folder)) {
     CAPTURE(recipe.path().string());
+    std::vector<std::string> command = {"train", "no/such/data", "-c", recipe.path().string()};
+    if (recipe.path().stem().string().find("_study") != std::string::npos) {
+      command[0] = "mobile";
+      command.insert(command.begin(), "study");
+      command.insert(command.end(), {"--output", "not/made"});
+    }
     // The data is looked for after the recipe was read, so an error of the recipe would come first.
-    check_error({"train", "no/such/data", "-c", recipe.path().string()}, 4, {"no/such/data"});
+    check_error(command, 4, {"no/such/data"});
   }
 }
 
