@@ -1,7 +1,7 @@
 // The embedded data set: noisy drawings, generated when it is opened, with a structure of super-classes. The
-// outline of the drawing is the super-class (easy to see), the number of stripes in it the class (hard to
-// count), so that a model confuses mostly classes of one super-class. Place, size, angle, colours, contrast
-// and noise vary.
+// outline of the drawing is the super-class (easy to see), the direction of the stripes in it the class (ranges
+// of neighbours overlap), so that a model confuses mostly classes of one super-class. Place, size, angle,
+// colours, contrast and noise vary.
 //
 //   synthetic:families=5,details=4,train=300,test=75,size=32,noise=40,seed=0
 //   families 1 .. 6 outlines, details 1 .. 6 classes of each, train and test images of each class, size in
