@@ -124,6 +124,9 @@ void print(std::ostream& out, const Study& study) {
          "weights "
          "read.\n";
   for (const std::string& run : study.diverged) out << "No result of " << run << '\n';
+  for (const std::string& run : study.elsewhere)
+    out << "Another process is at work on " << run
+        << " or on what it needs; the same command shows it later.\n";
   if (study.report.empty() && study.missing > 0)
     out << study.missing << " runs are missing; without --only-table they are made.\n";
   out << "Results: " << study.results << '\n';
@@ -156,6 +159,7 @@ ExitCode study_command(Arguments arguments, Streams& streams) {
     if (!study.report.empty()) json["report"] = study.report;
     json["missing"] = study.missing;
     json["diverged"] = study.diverged;
+    json["elsewhere"] = study.elsewhere;
     json["arms"] = Json::array();
     for (const ArmSummary& arm : study.arms) json["arms"].push_back(to_json(arm));
     json["comparisons"] = Json::array();

@@ -25,6 +25,11 @@ struct UsageError : Error {
   explicit UsageError(const std::string& line) : Error(ExitCode::usage, line) {}
 };
 
+/// Another process is writing where this one would.
+struct BusyError : UsageError {
+  explicit BusyError(const std::string& line) : UsageError(line) {}
+};
+
 /// A run that was begun cannot go on as it is asked to.
 struct ResumeError : UsageError {
   explicit ResumeError(const std::string& line) : UsageError("--resume: " + line) {}

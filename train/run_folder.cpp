@@ -67,7 +67,7 @@ RunFolder open_run_folder(const TrainOptions& options) {
   }
   run.lock = FileLock(run.folder, FileLock::IfHeld::refuse);
   if (!run.lock.held()) {
-    throw UsageError("--output " + options.output + ": another run is writing into this folder");
+    throw BusyError("--output " + options.output + ": another run is writing into this folder");
   }
   if (options.resume) require_state(run);
   if (!options.overwrite) return run;

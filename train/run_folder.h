@@ -23,8 +23,9 @@ struct RunFolder {
 };
 
 /// Makes the folder of options.output and holds it; --overwrite clears a run out of it. Throws UsageError if
-/// it holds a run and neither --resume nor --overwrite was given, if another process is at work in it, if
-/// --resume finds epochs of a run but not its state, and if --init lies in it; IoError if it cannot be made.
+/// it holds a run and neither --resume nor --overwrite was given, if --resume finds epochs of a run but not
+/// its state, and if --init lies in it; BusyError if another process is at work in it, IoError if it cannot
+/// be made.
 RunFolder open_run_folder(const TrainOptions& options);
 
 /// What a resumed run keeps of a log: bytes of the lines that were there at a checkpoint, and lines among

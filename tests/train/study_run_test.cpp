@@ -4,10 +4,12 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <numeric>
 
 #include "tensor/error.h"
 #include "tests/support/temporary_folder.h"
+#include "train/atomic_file.h"
 #include "train/study/arms.h"
 #include "train/study/page.h"
 #include "train/study/study.h"
@@ -42,12 +44,17 @@ class TinyStudy {
                                        .outlook = ignore,
                                        .progress = ignore,
                                        .warn = ignore,
-                                       .interrupted = [&] { return ++steps == stop_at; }},
+                                       .interrupted =
+                                           [&] {
+                                             if (++steps == 5 && fifth_step) fifth_step();
+                                             return steps == stop_at;
+                                           }},
                                .say = ignore});
   }
 
   StudyOptions options;
   int steps = 0, stop_at = 0;  // stop_at 0: never
+  std::function<void()> fifth_step;
 };
 
 }  // namespace
@@ -72,6 +79,37 @@ TEST_CASE(
     for (const char* key : {"latency_p50_ms", "latency_p95_ms"}) a[key] = b[key] = 0;
     CHECK(a == b);
   }
+}
+
+TEST_CASE("what another process is at work on is left to it, with what waits for it, and the rest is run") {
+  const TemporaryFolder folder;
+  const std::filesystem::path baseline = folder / "runs/dense-1";
+  TinyStudy study;
+  study.options.arms = {"dense", "superclass", "wide"};
+  {
+    std::filesystem::create_directories(baseline);
+    const FileLock other(baseline, FileLock::IfHeld::refuse);
+    const Study mine = study.run(folder.path());
+    CHECK(mine.elsewhere == std::vector<std::string>{"dense, seed 1", "superclass, seed 1"});
+    CHECK(mine.missing == 2);
+    CHECK((mine.arms.size() == 1 && mine.arms[0].name == "wide"));
+    CHECK(study.steps == 10);
+  }
+  const Study rest = study.run(folder.path());
+  CHECK((rest.elsewhere.empty() && rest.missing == 0 && rest.arms.size() == 3));
+  CHECK(study.steps == 20);
+}
+
+TEST_CASE("what another process gave up is run in the end") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "runs/dense-1");
+  FileLock other(folder / "runs/dense-1", FileLock::IfHeld::refuse);
+  TinyStudy study;
+  study.options.arms = {"dense", "superclass", "wide"};
+  study.fifth_step = [&] { other = {}; };
+  const Study whole = study.run(folder.path());
+  CHECK((whole.elsewhere.empty() && whole.arms.size() == 3));
+  CHECK(study.steps == 30);
 }
 
 TEST_CASE("a run whose numbers end is named and left out, and the other arms go on") {

@@ -62,7 +62,14 @@ class MobileStudy {
   Study go();
 
  private:
-  bool run_arm(const StudyArm& arm, int seed, Study& study);
+  struct ArmRun {
+    StudyArm arm;
+    int seed;
+    std::string name() const { return arm.name + ", seed " + std::to_string(seed); }
+  };
+  std::vector<ArmRun> unfinished();
+  void run_all(Study& study);
+  bool finish_or_leave(const ArmRun& run, Study& study);
   fs::path report_path() const { return folder_ / "report.html"; }
   fs::path results_path() const {
     return options_.results.empty() ? folder_ / "results.jsonl" : fs::path(options_.results);
@@ -143,13 +150,7 @@ Record MobileStudy::recipe(const StudyArm& arm) const {
 Study MobileStudy::go() {
   Study study;
   if (!options_.only_table) open_folder();
-  for (int seed = 1; seed <= options_.seeds; ++seed) {
-    for (const StudyArm& arm : arms_) {
-      results_.refresh();
-      if (results_.find(hash(arm), arm.name, seed)) continue;
-      if (options_.only_table || !run_arm(arm, seed, study)) ++study.missing;
-    }
-  }
+  run_all(study);
   summarise_all(study);
   measure_times(study);
   if (!options_.only_table) {
@@ -160,9 +161,41 @@ Study MobileStudy::go() {
   return study;
 }
 
-// False, with the reason in the study, for a run whose numbers end: the other arms may do better.
-bool MobileStudy::run_arm(const StudyArm& arm, int seed, Study& study) {
-  const std::string which = arm.name + ", seed " + std::to_string(seed) + ": ";
+std::vector<MobileStudy::ArmRun> MobileStudy::unfinished() {
+  results_.refresh();
+  std::vector<ArmRun> runs;
+  for (int seed = 1; seed <= options_.seeds; ++seed) {
+    for (const StudyArm& arm : arms_) {
+      if (!results_.find(hash(arm), arm.name, seed)) runs.push_back({arm, seed});
+    }
+  }
+  return runs;
+}
+
+void MobileStudy::run_all(Study& study) {
+  std::vector<ArmRun> open = unfinished();
+  // What another process is at work on is left to it, and looked at again when all else has been run, as long
+  // as that leads to anything.
+  for (bool progress = !options_.only_table; progress;) {
+    std::vector<ArmRun> left;
+    for (const ArmRun& run : open) {
+      results_.refresh();
+      const bool finished = results_.find(hash(run.arm), run.arm.name, run.seed) != nullptr;
+      if (!finished && !finish_or_leave(run, study)) left.push_back(run);
+    }
+    progress = left.size() < open.size();
+    open = std::move(left);
+  }
+  if (!options_.only_table) {
+    for (const ArmRun& run : open) study.elsewhere.push_back(run.name());
+  }
+  study.missing = static_cast<int>(open.size() + study.diverged.size());
+}
+
+/// False if another process is at work on the run, or on one that it needs.
+bool MobileStudy::finish_or_leave(const ArmRun& run, Study& study) {
+  const auto& [arm, seed] = run;
+  const std::string which = run.name() + ": ";
   listener_.say(which + arm.meaning);
   try {
     const ArmResult result = finish(arm, seed, train_arm(arm, seed));
@@ -170,10 +203,13 @@ bool MobileStudy::run_arm(const StudyArm& arm, int seed, Study& study) {
     listener_.say(which + "top-1 " + percent(result.top1) + " of " + std::to_string(result.hits.size()) +
                   " test images");
     return true;
+  } catch (const BusyError&) {
+    listener_.say(which + "left to another process, which is at work on it or on what it needs");
+    return false;
   } catch (const DivergedError& error) {
     study.diverged.push_back(which + error.what());
     listener_.run.warn(study.diverged.back());
-    return false;
+    return true;  // the other arms may do better
   }
 }
 

@@ -37,6 +37,7 @@ struct Study {
   std::string folder, report;           // of the runs, and the page; empty with only_table
   int missing = 0;                      // arms and seeds that were asked for and are not there
   std::vector<std::string> diverged;    // of these, the runs that ended without numbers, and why
+  std::vector<std::string> elsewhere;   // of these, "ARM, seed N" that another process is at work on
 };
 
 /// Runs what is missing, and summarises all results of these arms that the file has, of more seeds, too.
@@ -47,6 +48,9 @@ struct Study {
 /// test images are read once for each arm and seed. In the end OUTPUT/report.html shows it all
 /// (train/report/report.h), but for what a run shows that is no longer in the folder. What is written is the
 /// same for any number of threads, but for the times.
+///
+/// Several processes may be given the same study: each takes runs that none is at work on, and ends when there
+/// are no others; the last one to end has them all.
 ///
 /// A run whose loss is no longer finite is left out, and the others go on. Throws UsageError where arms and
 /// data do not go together and when the folder holds a study of another recipe, Interrupted after a
