@@ -1,5 +1,7 @@
 #include "moe/average_linkage.h"
 
+#include <algorithm>
+
 #include "tensor/error.h"
 
 namespace vmoe {
@@ -19,7 +21,7 @@ class Linkage {
     for (int c = 0; c < n_; ++c) {
       if (alive(c) && (i < 0 || mean(c, nearest_[c]) > mean(i, nearest_[i]))) i = c;
     }
-    merge(i, nearest_[i]);  // which is above i: of two nearest to each other the lower one is found first
+    merge(std::min(i, nearest_[i]), std::max(i, nearest_[i]));
   }
 
   std::vector<int> labels() const {
@@ -43,12 +45,13 @@ class Linkage {
     }
   }
 
+  // Into i, the smaller of the two.
   void merge(int i, int j) {
     for (int c = 0; c < n_; ++c) sum(i, c) = sum(c, i) = sum(i, c) + sum(j, c);
     sizes_[i] += sizes_[j];
     parents_[j] = i;
     for (int c = 0; c < n_; ++c) {
-      // Nobody comes nearer: a mean over both is at most that to the nearer one.
+      // Nobody comes nearer (but for rounding): a mean over both is at most that to the nearer one.
       if (alive(c) && (c == i || nearest_[c] == i || nearest_[c] == j)) find_nearest(c);
     }
   }

@@ -144,18 +144,16 @@ class Clustering {
   std::vector<int> sizes_;       // [k]: points of each cluster
 };
 
-/// Numbers the clusters in the order of their smallest points.
-std::vector<int> renumbered(const std::vector<int>& labels, int k) {
-  std::vector<int> number(k, -1), result;
-  int next = 0;
-  for (const int label : labels) {
-    if (number[label] < 0) number[label] = next++;
-    result.push_back(number[label]);
-  }
-  return result;
-}
-
 }  // namespace
+
+void number_by_smallest(std::vector<int>& labels, int k) {
+  std::vector<int> number(k, -1);
+  int next = 0;
+  for (int& label : labels) {
+    if (number[label] < 0) number[label] = next++;
+    label = number[label];
+  }
+}
 
 std::vector<int> k_means(std::span<const double> points, int n, int d, int k, uint64_t seed) {
   if (k < 1 || k > n || d < 1 || points.size() != static_cast<size_t>(n) * d) {
@@ -173,7 +171,8 @@ std::vector<int> k_means(std::span<const double> points, int n, int d, int k, ui
       best = attempt.labels();
     }
   }
-  return renumbered(best, k);
+  number_by_smallest(best, k);
+  return best;
 }
 
 }  // namespace vmoe

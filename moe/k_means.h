@@ -15,4 +15,7 @@ namespace vmoe {
 /// by their smallest point.
 std::vector<int> k_means(std::span<const double> points, int n, int d, int k, uint64_t seed);
 
+/// Numbers clusters 0 .. k-1 anew in the order of their smallest members.
+void number_by_smallest(std::vector<int>& labels, int k);
+
 }  // namespace vmoe

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "moe/k_means.h"
 #include "moe/super_classes.h"
 #include "tensor/random.h"
 
@@ -70,15 +71,6 @@ class Reassignment {
   std::vector<double> shared_;  // [K, E]: confusion of a class with the classes of a super-class
 };
 
-void number_by_smallest_class(std::vector<int>& super_class, int experts) {
-  std::vector<int> number(experts, -1);
-  int next = 0;
-  for (int& e : super_class) {
-    if (number[e] < 0) number[e] = next++;
-    e = number[e];
-  }
-}
-
 }  // namespace
 
 void require_room(int classes, int experts, int max_size) {
@@ -95,7 +87,7 @@ SuperClasses cap_sizes(SuperClasses division, std::span<const double> graph, int
     throw ShapeError("cap_sizes: the graph must be [K, K] for " + std::to_string(classes) + " classes");
   Reassignment reassignment(division, graph, max_size);
   while (!reassignment.is_done()) reassignment.move_one();
-  if (division.names.empty()) number_by_smallest_class(division.super_class, experts);
+  if (division.names.empty()) number_by_smallest(division.super_class, experts);
   division.report.reset();
   return division;
 }
@@ -104,7 +96,7 @@ SuperClasses random_division(const SuperClasses& division, uint64_t seed) {
   SuperClasses result{division.experts, division.classes, division.super_class, {}, {}};
   shuffle(result.super_class.data(), static_cast<uint32_t>(result.super_class.size()),
           Random(seed, Stream::cluster, /*epoch=*/2));
-  number_by_smallest_class(result.super_class, result.experts);
+  number_by_smallest(result.super_class, result.experts);
   return result;
 }
 

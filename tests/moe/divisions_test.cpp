@@ -66,6 +66,14 @@ TEST_CASE("average linkage is what its definition gives, on random graphs and wi
   }
 }
 
+TEST_CASE(
+    "average linkage names clusters rightly where rounding makes a mean larger than both of its parts") {
+  // The mean of 0 to {2, 3, 4}, (0.2 + 0 + 0.1) / 3, rounds to more than 0.1, and 2 is then the nearer one.
+  const std::vector<double> graph = {0,  .1, .2, 0, .1, .1, 0,  0,  0, 0,  .2, 0, 0,
+                                     .3, .3, 0,  0, .3, 0,  .3, .1, 0, .3, .3, 0};
+  CHECK(average_linkage(graph, 5, 2) == Labels{0, 1, 0, 0, 0});
+}
+
 TEST_CASE("agglomerative clustering finds planted groups of classes, too, and has exactly E super-classes") {
   const Labels planted = random_groups(40, 5, 4, 2);
   const std::vector<double> confusion = planted_confusion(planted, 20, 2);
