@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "data/decode.h"
 #include "data/file.h"
@@ -36,7 +37,7 @@ class FolderDataset : public Dataset {
     for (int split = 0; split < 2; ++split) {
       if (is_folder(folders[split])) add_split(split, folders[split], scratch);
     }
-    for (std::string& name : info_.classes) name = valid_utf8(name);
+    name_classes();
   }
 
   ImageView image(Split split, int64_t i, ImageScratch& scratch) const override {
@@ -46,6 +47,20 @@ class FolderDataset : public Dataset {
   void announce(Split split, int64_t i) const override { announce_file(path(split, i)); }
 
  private:
+  // As text, which bytes that are not UTF-8 may make the same.
+  void name_classes() {
+    std::map<std::string, std::string> folder_of;
+    for (std::string& name : info_.classes) {
+      const std::string shown = valid_utf8(name);
+      const auto [other, is_new] = folder_of.emplace(shown, name);
+      if (!is_new) {
+        throw InputError(info_.path + ": two class folders would both be called '" + shown +
+                         "', as their names are not UTF-8; rename one");
+      }
+      name = shown;
+    }
+  }
+
   const std::string& path(Split split, int64_t i) const {
     return paths_[split == Split::test][static_cast<size_t>(i)];
   }
@@ -63,7 +78,10 @@ class FolderDataset : public Dataset {
   void add_class(int split, const std::string& folder, int label, ImageScratch& scratch) {
     const std::vector<std::string> files = list_folder(folder, false);
     for (const std::string& file : files) add_image(split, folder + "/" + file, label, scratch);
-    if (files.empty()) throw InputError(folder + ": a class folder without images");
+    if (!files.empty()) return;
+    const InputError error(folder + ": a class folder without images");
+    if (!keep_broken_) throw error;
+    info_.broken.push_back({folder, error.what()});
   }
 
   void add_image(int split, std::string path, int label, ImageScratch& scratch) {

@@ -67,6 +67,9 @@ TEST_CASE("image folder: a class folder without images is refused by name") {
   write_image_folder(folder.path());
   std::filesystem::create_directories(folder / "train" / "zebra");
   error_of<InputError>([&] { open_dataset(folder.path()); }, "train/zebra: a class folder without images");
+  const auto broken = open_dataset(folder.path(), {.keep_broken = true})->info().broken;  // to list them
+  REQUIRE(broken.size() == 1);
+  CHECK(broken[0].reason.find("without images") != std::string::npos);
 }
 
 TEST_CASE("image folder: a test class that training does not have is refused") {
@@ -147,4 +150,8 @@ TEST_CASE("image folder: class names are UTF-8 whatever the folders are called")
   CHECK(data->info().classes == std::vector<std::string>{"cat", "d\xef\xbf\xbdg", "owl"});
   ImageScratch scratch;
   for (int64_t i = 0; i < data->size(Split::train); ++i) data->image(Split::train, i, scratch);
+  for (const char* split : {"train", "test"})
+    std::filesystem::rename(folder / split / "owl", folder / split / "d\xe4g");
+  error_of<InputError>([&] { open_dataset(folder.path()); },
+                       "two class folders would both be called 'd\xef\xbf\xbdg'");
 }
