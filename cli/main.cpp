@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/program.h"
+#include "cli/standard_descriptors.h"
 
 namespace {
 
@@ -23,6 +24,7 @@ int terminal_columns() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  vmoe::open_standard_descriptors();
   signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of `write`, said in one line like a full disk
   std::ios_base::sync_with_stdio(false);  // C's streams would hide an error of reading as the end
   const std::vector<std::string> arguments(argv + (argc > 0), argv + argc);

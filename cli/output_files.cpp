@@ -1,9 +1,11 @@
 #include "cli/output_files.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "tensor/error.h"
 #include "train/model_file.h"
+#include "train/run_folder.h"
 
 namespace vmoe {
 namespace {
@@ -18,6 +20,25 @@ fs::path plain(const std::string& path) {
   return error ? absolute.lexically_normal() : result;
 }
 
+/// Whether a file is one of a run in its folder, or a model called like a run's.
+bool belongs_to_a_run(const std::string& file) {
+  const RunFolder run(plain(file).parent_path());
+  const auto files = run.files();
+  const bool is_called_so = std::any_of(
+      files.begin(), files.end(), [&](const fs::path& other) { return same_file(other.string(), file); });
+  const std::string ending = fs::path(file).extension().string();
+  return is_called_so && (file_exists(run.state) || (ending == ".safetensors" && file_exists(file)));
+}
+
+/// Whether an existing file is one that a data set in the folder would have.
+bool is_data_of(const std::string& folder, const std::string& file) {
+  const fs::path inside = plain(file).lexically_relative(plain(folder));
+  if (inside.empty() || *inside.begin() == "..") return false;
+  const std::string first = inside.begin()->string(), name = inside.filename().string();
+  return first == "train" || first == "test" || first == "val" || name.ends_with(".bin") ||
+         name.find("ubyte") != std::string::npos;
+}
+
 }  // namespace
 
 bool same_file(const std::string& a, const std::string& b) {
@@ -28,16 +49,23 @@ bool same_file(const std::string& a, const std::string& b) {
 void require_not_an_input(const std::string& flag, const std::string& path,
                           const std::vector<std::string>& inputs) {
   if (path.empty()) return;
-  const auto require_other = [&](const std::string& input) {
-    std::error_code ignored;
-    if (!fs::is_regular_file(input, ignored) || !same_file(path, input)) return;
-    throw UsageError(flag + " " + path + ": would replace '" + input +
+  std::error_code ignored;
+  const auto refuse = [&](const std::string& file) {
+    throw UsageError(flag + " " + path + ": would replace '" + file +
                      "', which the result is made from; give another name");
   };
   for (const std::string& input : inputs) {
-    require_other(input);
-    for (const char* name : kModelNames) require_other((fs::path(input) / name).string());
+    if (fs::is_regular_file(input, ignored) && same_file(path, input)) refuse(input);
+    if (!fs::is_directory(input, ignored)) continue;
+    for (const char* name : kModelNames) {
+      const std::string model = (fs::path(input) / name).string();
+      if (same_file(path, model)) refuse(model);
+    }
+    if (fs::exists(path, ignored) && is_data_of(input, path)) refuse(path);
   }
+  if (belongs_to_a_run(path))
+    throw UsageError(flag + " " + path +
+                     ": is the place of a file of the run in this folder; give another name");
 }
 
 }  // namespace vmoe

@@ -3,34 +3,13 @@
 #include "cli/interrupt.h"
 
 #include <doctest/doctest.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <signal.h>
 
-#include <functional>
+#include "tests/support/child.h"
 
 using vmoe::InterruptWatch;
-
-namespace {
-
-// How a child ends that does `work` with the signals' default actions; its exit code is what `work` says.
-int status_of(const std::function<bool()>& work) {
-  const pid_t child = fork();
-  if (child == 0) {
-    signal(SIGINT, SIG_DFL);  // not the test framework's handlers
-    signal(SIGTERM, SIG_DFL);
-    _exit(work() ? 0 : 1);
-  }
-  REQUIRE(child > 0);
-  int status = -1;
-  waitpid(child, &status, 0);
-  return status;
-}
-
-bool said_yes(int status) {
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-}  // namespace
+using vmoe::testing::said_yes;
+using vmoe::testing::status_of;
 
 TEST_CASE("the first signal is remembered, the second ends the program, whichever of the two it is") {
   for (const int first : {SIGINT, SIGTERM}) {

@@ -60,6 +60,19 @@ TEST_CASE("an output does not replace the model, the division or the data that i
                     "--picture " + output + replaced);
     }
   }
+  // Nor another run's files, whichever command writes, nor a picture of the data.
+  const std::string state = run + "/last.state.safetensors", other = (folder / "other").string();
+  for (const char* file : {"/last.state.safetensors", "/metrics.jsonl", "/config.json"})
+    check_refused({"eval", run, kTinyData, "--confusion", run + file}, "is the place of a file of the run");
+  succeed(train_command(other, {"--max-steps", "1"}));
+  check_refused({"upcycle", run, "--experts", "2", "--output", other + "/best.safetensors"},
+                "is the place of a file of the run");
+  const std::string data = (folder / "pictures").string(), picture = data + "/train/disc-1/0.csv";
+  for (const std::string& name :
+       {std::string("disc-1"), std::string("disc-2"), std::string("square-1"), std::string("square-2")})
+    succeed({"data", kTinyData, "--export", data + "/train/" + name, "--count", "1"});
+  fs::copy_file(fs::directory_iterator(data + "/train/disc-1")->path(), picture);
+  check_refused({"eval", run, data, "--split", "train", "--confusion", picture}, "would replace '" + picture);
   // A run goes on from its last model, which is no less a part of it.
   check_refused({"upcycle", run, "--experts", "2", "--output", last}, "would replace '" + last + "'");
   check_refused({"superclass", run, kTinyData, "--from", division, "--output", division},
