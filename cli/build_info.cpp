@@ -7,7 +7,7 @@
 #include "tensor/kernels/narrow.h"
 #include "tensor/kernels/tables.h"
 #include "tensor/matmul.h"
-#include "train/inference.h"
+#include "train/threads.h"
 #include "train/version.h"
 
 namespace vmoe {

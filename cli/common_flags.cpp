@@ -4,7 +4,7 @@
 #include "tensor/kernels/narrow.h"
 #include "tensor/kernels/tables.h"
 #include "tensor/pin.h"
-#include "train/inference.h"
+#include "train/threads.h"
 
 namespace vmoe {
 
@@ -62,7 +62,7 @@ void add_data_flags(Flags& flags, std::string& format, std::string& labels) {
 void Machine::prepare() {
   use_kernels(isa);
   allow_pinning(pin);
-  if (threads == 0) threads = default_threads();
+  threads = threads_or_default(threads);
 }
 
 void Machine::prepare(Streams& streams) {

@@ -44,7 +44,8 @@ Figures measure(Model& model, const EvaluationImages& images, Precision precisio
   return figures;
 }
 
-Json to_json(const Figures& figures, const EvalOptions& options) {
+/// `taught`: the router has super-classes to find.
+Json to_json(const Figures& figures, bool taught, const EvalOptions& options) {
   const Evaluation& e = figures.evaluation;
   Json json = json_result();
   json["split"] = options.on.split;
@@ -63,7 +64,7 @@ Json to_json(const Figures& figures, const EvalOptions& options) {
     json["top1_difference"] = e.top1 - figures.fp32->top1;
   }
   if (!e.routing.decisions.empty()) {
-    json["router_accuracy"] = e.router_accuracy;
+    json["router_accuracy"] = taught ? Json(e.router_accuracy) : Json(nullptr);
     json["expert_load"] =
         by_decision(e.routing, [&](size_t i) { return e.routing.decisions[i].sums().kept; });
     json["routing"] = routing_record(e.routing);
@@ -151,7 +152,7 @@ ExitCode eval_command(Arguments arguments, Streams& streams) {
     table->commit();
   }
   if (options.json) {
-    print_json(streams.out, to_json(figures, options));
+    print_json(streams.out, to_json(figures, !model.config.moe.super_classes.empty(), options));
   } else {
     print(streams.out, figures, model, options.on.split);
   }

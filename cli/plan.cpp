@@ -161,7 +161,7 @@ void print(std::ostream& out, const Answer& a) {
     print_memory(out, a);
   } else {
     out << "Memory: at least " << mebibytes(a.least)
-        << " for weights, moments and gradients alone, does NOT fit: "
+        << " for weights, their packed copies, moments and gradients, does NOT fit: "
         << mebibytes(static_cast<double>(a.available)) << " are available\n";
   }
   out << "Disk: at most " << mebibytes(static_cast<double>(checkpoint_bytes(a.plan)))

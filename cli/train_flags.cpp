@@ -11,12 +11,12 @@ void add_optimiser_flags(Flags& flags, TrainOptions& o) {
   flags.add("epochs", o.epochs, between(1, 100000), "times through the training set; the schedule follows it",
             "suits the data");
   flags.add("lr", o.lr, {.least = 0, .most = 100, .above = true}, "largest learning rate");
-  flags.add("min-lr", o.min_lr, between(0, 100), "");
-  flags.add("warmup-epochs", o.warmup_epochs, at_least(0), "", "a twentieth, at most 5");
+  flags.add("min-lr", o.min_lr, between(0, 100), "", "1e-05");
+  flags.add("warmup-epochs", o.warmup_epochs, between(0, 1e9), "", "a twentieth, at most 5");
   flags.add("weight-decay", o.adamw.weight_decay, between(0, 100), "");
   flags.add("beta1", o.adamw.beta1, between(0, 0.999999), "");
   flags.add("beta2", o.adamw.beta2, between(0, 0.999999), "");
-  flags.add("clip-norm", o.clip_norm, at_least(0), "");
+  flags.add("clip-norm", o.clip_norm, between(0, 1e9), "");
   flags.add("ema", o.adamw.ema_decay, between(0, 0.999999), "");
   flags.add("accumulate", o.accumulate, between(1, 4096), "");
 }
@@ -27,11 +27,11 @@ void add_augment_flags(Flags& flags, TrainOptions& o) {
   flags.add("holdout", o.holdout, between(0, 0.9),
             "share of the training images that chooses the best epoch");
   flags.choice("crop", o.crop, {"auto", "none", "pad", "resized"}, "");
-  flags.add("crop-padding", o.augment.padding, at_least(1), "", "an eighth of the image");
+  flags.add("crop-padding", o.augment.padding, between(1, 1024), "", "an eighth of the image");
   flags.add("min-scale", o.augment.min_scale, {.least = 0, .most = 1, .above = true}, "");
   flags.toggle("flip", o.flip, "");
-  flags.add("mixup", o.augment.mixup, at_least(0), "");
-  flags.add("cutmix", o.augment.cutmix, at_least(0), "");
+  flags.add("mixup", o.augment.mixup, between(0, 100), "");
+  flags.add("cutmix", o.augment.cutmix, between(0, 100), "");
   flags.add("label-smoothing", o.augment.label_smoothing, between(0, 0.99), "");
   flags.add("rand-augment-ops", o.augment.rand_augment_ops, between(0, 16), "");
   flags.add("rand-augment-magnitude", o.augment.rand_augment_magnitude, between(0, 30), "");
@@ -44,7 +44,7 @@ void add_shared_training_flags(Flags& flags, TrainOptions& options) {
   add_optimiser_flags(flags, options);
   add_augment_flags(flags, options);
   add_model_flags(flags, options.model, "suits the data");
-  flags.add("router-weight", options.model.router_weight, at_least(0), "",
+  flags.add("router-weight", options.model.router_weight, between(0, 1e6), "",
             to_text(MoeConfig{}.super_class_weight));
 }
 

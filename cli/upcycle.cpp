@@ -37,6 +37,7 @@ ModelDescription describe_mixture(const ModelDescription& dense, const UpcycleCo
   if (!command.super_classes.empty()) {
     division = read_division(command.super_classes, d.classes, flags.experts.value_or(0));
     flags.experts = division.experts;
+    if (!flags.balance_weight) flags.balance_weight = 0;
   }
   if (!flags.experts) throw UsageError("--experts E is needed (or --super-classes FILE, which says it)");
   d.config.moe = mixture_from_flags(flags);
@@ -73,7 +74,7 @@ ExitCode upcycle_command(Arguments arguments, Streams& streams) {
                  "a dense model's file, or the folder of a run (its best model)");
   add_mixture_flags(flags, command.model);
   flags.text("super-classes", command.super_classes, "FILE", "what experts are for: vmoe superclass's file");
-  flags.add("router-weight", command.model.router_weight, at_least(0),
+  flags.add("router-weight", command.model.router_weight, between(0, 1e6),
             "of the router's loss on super-classes", to_text(MoeConfig{}.super_class_weight));
   flags.group("Output");
   flags.text("output", command.output, "FILE|DIR", "for vmoe train --init; in a folder, best.safetensors",

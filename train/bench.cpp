@@ -4,27 +4,23 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <functional>
 
 #include "moe/layers.h"
 #include "tensor/error.h"
+#include "train/clock.h"
 #include "train/inference.h"
 #include "train/memory.h"
 #include "train/random_batch.h"
+#include "train/statistics.h"
 #include "train/step.h"
+#include "train/threads.h"
 #include "train/throughput.h"
 
 namespace vmoe {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Linux keeps ru_maxrss over exec, so that a small program would report what its parent held.
 double peak_rss_mb() {
@@ -38,15 +34,7 @@ double peak_rss_mb() {
 #endif
 }
 
-double percentile(const std::vector<double>& sorted, double share) {
-  return sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1))];
-}
-
 using Step = std::function<void(int64_t)>;
-
-int threads_of(const BenchOptions& options) {
-  return options.threads > 0 ? options.threads : default_threads();
-}
 
 // The times of one round's steps: as many as fit the seconds, at least `least`.
 std::vector<double> time_round(double seconds, size_t least, int64_t& step_number, const Step& step) {
@@ -70,7 +58,7 @@ BenchResult time_steps(const BenchOptions& options, double flops_per_image, cons
   std::vector<double> times, peaks;
   if (options.breakdown) clear_kernel_times();
   for (int i = 0; i < rounds; ++i) {
-    peaks.push_back(measure_peak(threads_of(options)));
+    peaks.push_back(measure_peak(threads_or_default(options.threads)));
     const std::vector<double> round = time_round(options.seconds / rounds, least, n, step);
     result.rounds.push_back(static_cast<double>(options.batch_size) / median(round));
     times.insert(times.end(), round.begin(), round.end());
@@ -83,8 +71,8 @@ BenchResult time_steps(const BenchOptions& options, double flops_per_image, cons
   for (const double time : times) result.seconds += time;
   std::sort(times.begin(), times.end());
   result.images_per_second = median(result.rounds);
-  result.p50_ms = 1e3 * percentile(times, 0.5);
-  result.p95_ms = 1e3 * percentile(times, 0.95);
+  result.p50_ms = 1e3 * quantile(times, 0.5);
+  result.p95_ms = 1e3 * quantile(times, 0.95);
   result.min_ms = 1e3 * times.front();
   result.peak_rss_mb = peak_rss_mb();
   result.flops_per_image = flops_per_image;
@@ -128,7 +116,7 @@ BenchResult bench_training(const BenchOptions& options) {
   TrainingStep step(model, optimizer,
                     {.batch_size = options.batch_size,
                      .lanes = options.lanes,
-                     .threads = threads_of(options),
+                     .threads = threads_or_default(options.threads),
                      .choice = choice_of(options),
                      .precision = options.precision});
   const RandomBatch batch(options.model.vit, options.batch_size);
@@ -143,8 +131,8 @@ BenchResult bench_inference(const BenchOptions& options) {
   const TimedKernels timed(options.breakdown);
   Model model(options.model);
   model.initialise(0);
-  auto inference =
-      Inference::taking_weights(model, options.batch_size == 1 ? 1 : threads_of(options), options.precision);
+  auto inference = Inference::taking_weights(
+      model, options.batch_size == 1 ? 1 : threads_or_default(options.threads), options.precision);
   RandomBatch batch(options.model.vit, options.batch_size);
   const VitConfig& vit = options.model.vit;
   const auto forward = [&](InferenceWorker& worker, int64_t first, int count) {
@@ -153,7 +141,7 @@ BenchResult bench_inference(const BenchOptions& options) {
                         {count, vit.channels, vit.image_size, vit.image_size}};
     inference.forward(worker, images, choice_of(options), first);
   };
-  Team team(threads_of(options));
+  Team team(threads_or_default(options.threads));
   const auto one_image = [&](int64_t) { team.lead([&] { forward(inference.worker(0), 0, 1); }); };
   const auto many = [&](int64_t) { inference.run(options.batch_size, forward, [](auto&, int64_t, int) {}); };
   if (options.batch_size == 1) inference.worker(0).tape.set_team(team);

@@ -7,6 +7,7 @@
 #include "tensor/random.h"
 #include "train/bench.h"
 #include "train/memory.h"
+#include "train/statistics.h"
 #include "train/throughput.h"
 
 namespace vmoe {

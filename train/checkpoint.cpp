@@ -137,12 +137,7 @@ ModelDescription description_in(const SafetensorsFile& file) {
 void read_weights(const SafetensorsFile& file, ParameterStore& store) {
   require_coverage(file, store);
   for (int i = 0; i < store.count(); ++i) {
-    const Tensor value = store.value({i});
-    file.read(*file.find(store[{i}].name), value.data);
-    if (!std::all_of(value.begin(), value.end(), [](real x) { return std::isfinite(x); })) {
-      throw InputError("'" + file.path() + "': tensor '" + store[{i}].name +
-                       "' holds numbers that are not finite");
-    }
+    file.read_finite(*file.find(store[{i}].name), store.value({i}).data);
   }
 }
 

@@ -5,21 +5,11 @@
 
 #include "tensor/math.h"
 #include "train/inference.h"
+#include "train/rank.h"
 
 namespace vmoe {
 
 namespace {
-
-// Classes that rank before `label`: larger logit, or as large and of lower index. NaN ranks before a label
-// and nothing before NaN, so that a model that has diverged is never right.
-int rank_of(const real* logits, int classes, int label) {
-  int rank = 0;
-  for (int i = 0; i < classes; ++i) {
-    const bool behind = logits[i] < logits[label] || (logits[i] == logits[label] && i > label);
-    rank += i != label && !behind;
-  }
-  return rank;
-}
 
 // Softmax of one row of logits in double; returns log sum e^logits.
 double softmax_of(const real* logits, int classes, double* p) {

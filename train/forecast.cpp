@@ -1,25 +1,19 @@
 #include "train/forecast.h"
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 
 #include "data/batch.h"
 #include "moe/layers.h"
+#include "train/clock.h"
 #include "train/evaluate.h"
 #include "train/memory.h"
 #include "train/precision.h"
-#include "train/throughput.h"
+#include "train/statistics.h"
 
 namespace vmoe {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 LanePlan lanes_of(const RunPlan& plan, int lanes) {
   return plan_lanes(plan.step.batch_size / plan.step.accumulate, lanes, plan.description.config.vit.tokens());
@@ -193,9 +187,11 @@ size_t evaluation_bytes(Inference& inference) {
   return static_cast<size_t>(inference.threads()) * largest_chunk(inference);
 }
 
-// Weights, two moments, gradients of the batch, two packed copies, one more for evaluation.
+// Weights, two moments, gradients of the batch, one packed copy for evaluation, and two for training, of which
+// narrow ones take half.
 double least_memory(const RunPlan& plan) {
-  return 7.0 * sizeof(real) * static_cast<double>(size_of(plan.description.config).params);
+  const double copies = plan.step.precision == Precision::fp32 ? 7 : 6;
+  return copies * sizeof(real) * static_cast<double>(size_of(plan.description.config).params);
 }
 
 // The state holds weights, moments and the average.

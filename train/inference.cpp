@@ -57,18 +57,4 @@ Model::Output Inference::forward(InferenceWorker& worker, Tensor images, Choice 
   return model_.forward(pass, worker.tape.constant(images), choice);
 }
 
-int default_threads() {
-  return omp_get_num_procs();
-}
-
-std::string threads_warning(int threads, int lanes) {
-  const std::string asked = "--threads " + std::to_string(threads) + ": ";
-  if (lanes > 0 && threads > lanes)
-    return asked + "only " + std::to_string(lanes) + " have work, as a batch has that many lanes (--lanes)";
-  if (threads > default_threads())
-    return asked + "more than the " + std::to_string(default_threads()) +
-           " processors that the program may use; the results are the same, but later";
-  return "";
-}
-
 }  // namespace vmoe

@@ -105,10 +105,4 @@ class Inference {
   std::vector<std::unique_ptr<InferenceWorker>> workers_;
 };
 
-/// The number of threads that "0: one per core" stands for.
-int default_threads();
-/// What to say of a number of threads that was asked for (0: none was): that it is more than the program may
-/// use processors, or than the work has `lanes` (0: any number). Empty if it is neither.
-std::string threads_warning(int threads, int lanes = 0);
-
 }  // namespace vmoe

@@ -209,23 +209,31 @@ void validate(const TrainOptions& o) {
   require(o.accumulate >= 1 && o.accumulate <= 4096, "accumulate", o.accumulate, "1 to 4096");
   require(o.epochs >= 0 && o.epochs <= 100000, "epochs", o.epochs, "1 to 100000 (0: suits the data)");
   require(o.lr > 0 && o.lr <= 100, "lr", o.lr, "a number above 0 and at most 100");
-  require(o.min_lr >= 0 && o.min_lr <= o.lr, "min-lr", o.min_lr, "from 0 to --lr");
+  require(o.lowest_lr() >= 0 && o.lowest_lr() <= o.lr, "min-lr", o.lowest_lr(), "from 0 to --lr");
   require(o.warmup_epochs == -1 || (o.warmup_epochs >= 0 && o.warmup_epochs <= kMost), "warmup-epochs",
-          o.warmup_epochs, "0 or more");
-  require(o.clip_norm >= 0 && o.clip_norm <= kMost, "clip-norm", o.clip_norm, "0 (never clip) or more");
+          o.warmup_epochs, "0 to 1e9");
+  require(o.clip_norm >= 0 && o.clip_norm <= kMost, "clip-norm", o.clip_norm, "0 (never clip) to 1e9");
   require(o.adamw.weight_decay >= 0 && o.adamw.weight_decay <= 100, "weight-decay", o.adamw.weight_decay,
           "0 to 100");
   require(o.adamw.beta1 >= 0 && o.adamw.beta1 < 1, "beta1", o.adamw.beta1, "in [0, 1)");
   require(o.adamw.beta2 >= 0 && o.adamw.beta2 < 1, "beta2", o.adamw.beta2, "in [0, 1)");
   require(o.adamw.ema_decay >= 0 && o.adamw.ema_decay < 1, "ema", o.adamw.ema_decay,
           "in [0, 1); 0: no average");
+  const Augment& a = o.augment;
+  require(a.padding >= 0 && a.padding <= 1024, "crop-padding", a.padding,
+          "1 to 1024 (0: an eighth of the image)");
+  require(a.min_scale > 0 && a.min_scale <= 1, "min-scale", a.min_scale, "above 0 and at most 1");
+  require(a.mixup >= 0 && a.mixup <= 100, "mixup", a.mixup, "0 (off) to 100");
+  require(a.cutmix >= 0 && a.cutmix <= 100, "cutmix", a.cutmix, "0 (off) to 100");
+  require(a.label_smoothing >= 0 && a.label_smoothing < 1, "label-smoothing", a.label_smoothing, "in [0, 1)");
+  validate(a);
   require(o.holdout >= 0 && o.holdout <= 0.9, "holdout", o.holdout, "from 0 to 0.9");
   require(o.lanes >= 1 && o.lanes <= 4096, "lanes", o.lanes, "1 to 4096");
   require(o.threads >= 0 && o.threads <= 1024, "threads", o.threads, "1 to 1024 (0: one per core)");
   require(o.max_steps >= 0, "max-steps", static_cast<double>(o.max_steps), "1 or more (0: never stop early)");
-  require(o.save_every >= 0 && o.save_every <= kMost, "save-every", o.save_every, "seconds, 0 or more");
+  require(o.save_every >= 0 && o.save_every <= kMost, "save-every", o.save_every, "seconds, 0 to 1e9");
   const double router_weight = o.model.router_weight.value_or(0);
-  require(router_weight >= 0 && router_weight <= kMost, "router-weight", router_weight, "0 or more");
+  require(router_weight >= 0 && router_weight <= 1e6, "router-weight", router_weight, "0 to 1e6");
   if (o.resume && o.overwrite)
     throw UsageError("--resume and --overwrite contradict each other; give one of them");
   const std::string router = o.model.router.value_or(o.init.empty() ? "none" : "image");

@@ -1,6 +1,7 @@
 #pragma once
 // What a training run is asked to do, and what that becomes once the data is known.
 
+#include <algorithm>
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -45,8 +46,8 @@ inline constexpr double kBalanceWeight = 0.01;
 ModelConfig model_from_flags(const ModelFlags& flags);
 /// The same for a data set: image size, channels and classes follow it unless a flag says otherwise.
 ModelConfig model_from_flags(const ModelFlags& flags, const DatasetInfo& data);
-/// The model of a file, with those of the flags that its weights leave open: dropout, drop path, the weight
-/// of the router's loss. Throws UsageError "WHERE: ..." for a flag (or a preset) that contradicts the file.
+/// The model of a file, with those of the flags that its weights leave open: dropout, drop path, the weights
+/// of the router's losses. Throws UsageError "WHERE: ..." for a flag (or a preset) that contradicts the file.
 ModelConfig model_from_flags(const ModelFlags& flags, const DatasetInfo& data, const ModelConfig& file,
                              const std::string& where);
 /// The mixture that the flags ask for. Throws UsageError for a value that is none.
@@ -63,8 +64,8 @@ struct TrainOptions {
   int accumulate = 1;
   int epochs = 0;
   double lr = 1e-3;
-  double min_lr = 1e-5;
-  double warmup_epochs = -1;  // -1: a twentieth of the run, at most 5 epochs
+  std::optional<double> min_lr;  // unset: 1e-5, or lr if that is less
+  double warmup_epochs = -1;     // -1: a twentieth of the run, at most 5 epochs
   double clip_norm = 1;
   AdamWConfig adamw;
   std::string crop = "auto";  // overrides augment.crop: "pad" for images of one size, else "resized"
@@ -81,6 +82,8 @@ struct TrainOptions {
   std::string output;      // folder; empty: runs/NAME
   bool resume = false;
   bool overwrite = false;
+
+  double lowest_lr() const { return min_lr.value_or(std::min(1e-5, lr)); }
 };
 
 /// Checks everything that needs no data. Throws UsageError naming the flag, its value and what would be

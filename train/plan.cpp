@@ -7,8 +7,8 @@
 #include "moe/layers.h"
 #include "tensor/kernels/kernels.h"
 #include "train/division.h"
-#include "train/inference.h"
 #include "train/initial_model.h"
+#include "train/threads.h"
 
 namespace vmoe {
 
@@ -154,7 +154,7 @@ RunPlan plan_run(const TrainOptions& options) {
   plan.step = {.batch_size = batch,
                .accumulate = options.accumulate,
                .lanes = options.lanes,
-               .threads = options.threads > 0 ? options.threads : default_threads(),
+               .threads = threads_or_default(options.threads),
                .clip_norm = options.clip_norm,
                .seed = options.seed,
                .precision = find_training_precision(options.precision)};
@@ -166,7 +166,7 @@ RunPlan plan_run(const TrainOptions& options) {
   const double warmup =
       options.warmup_epochs >= 0 ? options.warmup_epochs : std::min(5.0, plan.epochs / 20.0);
   plan.schedule = {.peak = options.lr,
-                   .floor = std::min(options.min_lr, options.lr),
+                   .floor = options.lowest_lr(),
                    .warmup_steps = std::llround(std::min(warmup, static_cast<double>(plan.epochs)) *
                                                 static_cast<double>(plan.steps_per_epoch)),
                    .total_steps = plan.total_steps()};

@@ -4,6 +4,7 @@
 
 #include "tensor/error.h"
 #include "tensor/math.h"
+#include "train/rank.h"
 
 namespace vmoe {
 
@@ -47,20 +48,19 @@ Routes find_routes(const Model& model, Inference& inference, const EvaluationIma
   routes.counts.resize(routes.routing.decisions.size() * moe.experts * routes.classes);
 
   int64_t hits = 0;
-  inference.visit(
-      images, [&](InferenceWorker& worker, const Model::Output& output, const int* labels, int count) {
-        routes.labels.insert(routes.labels.end(), labels, labels + count);
-        routes.routing.add(worker.tape, output);
-        for (size_t i = 0; i < output.routings.size(); ++i)
-          count_units(routes, i, *output.routings[i], labels, output.routings[i]->units / count);
-        if (routes.routing.unit == Unit::image) add_choices(routes, worker.tape, *output.routing);
-        if (moe.super_classes.empty()) return;
-        const Tensor logits = worker.tape.value(output.routing->logits);
-        for (int i = 0; i < count; ++i) {
-          const Tensor row = logits.row(i);
-          hits += std::max_element(row.begin(), row.end()) - row.begin() == moe.super_classes[labels[i]];
-        }
-      });
+  inference.visit(images,
+                  [&](InferenceWorker& worker, const Model::Output& output, const int* labels, int count) {
+                    routes.labels.insert(routes.labels.end(), labels, labels + count);
+                    routes.routing.add(worker.tape, output);
+                    for (size_t i = 0; i < output.routings.size(); ++i)
+                      count_units(routes, i, *output.routings[i], labels, output.routings[i]->units / count);
+                    if (routes.routing.unit == Unit::image) add_choices(routes, worker.tape, *output.routing);
+                    if (moe.super_classes.empty()) return;
+                    const Tensor logits = worker.tape.value(output.routing->logits);
+                    for (int i = 0; i < count; ++i) {
+                      hits += rank_of(logits.row(i).data, moe.experts, moe.super_classes[labels[i]]) == 0;
+                    }
+                  });
   routes.router_accuracy = static_cast<double>(hits) / static_cast<double>(images.size());
   return routes;
 }

@@ -87,7 +87,9 @@ std::string RoutingWatch::advice(Unit unit) const {
   if (unit == Unit::token)
     return "if this stays so, raise --balance-weight, lower --lr, or take fewer --experts";
   if (config_.super_classes.empty())
-    return "teach the router super-classes (vmoe superclass, --super-classes), or take fewer --experts";
+    return "teach the router super-classes (vmoe superclass, --super-classes), raise --balance-weight, or "
+           "take "
+           "fewer --experts";
   return "if this stays so, raise --router-weight, lower --lr, or make a division with fewer or more even "
          "super-classes (vmoe superclass)";
 }

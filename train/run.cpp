@@ -1,12 +1,12 @@
 #include "train/run.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 
 #include "data/batch.h"
 #include "train/atomic_file.h"
+#include "train/clock.h"
 #include "train/evaluate.h"
 #include "train/forecast.h"
 #include "train/memory.h"
@@ -22,11 +22,6 @@ namespace vmoe {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 const std::vector<std::string> kSummaryColumns = {"epoch",
                                                   "step",
@@ -43,7 +38,7 @@ const std::vector<std::string> kSummaryColumns = {"epoch",
 // A run that cannot fit is refused before anything is laid out: later the system might end it without a word.
 RunPlan plan_that_fits(const TrainOptions& options) {
   RunPlan plan = plan_run(options);
-  require_memory("the model, with gradients and moments,", least_memory(plan));
+  require_memory("the model, with packed copies, gradients and moments,", least_memory(plan));
   return plan;
 }
 
@@ -54,11 +49,12 @@ class Run {
       : options_(options),
         listener_(listener),
         plan_(plan_that_fits(options)),
-        folder_(open_run_folder(options)),
         model_(plan_.description.config),
         optimizer_(start_weights(), plan_.adamw),
         batches_(*plan_.dataset, plan_.split.train, plan_.description.preprocess, plan_.augment,
                  options.seed),
+        folder_(
+            open_run_folder(options)),  // after all that can be refused: --overwrite removes what is there
         step_(model_, optimizer_, plan_.step, batches_.scratch_bytes()),
         inference_(model_, plan_.step.threads),
         holdout_(*plan_.dataset, Split::train, plan_.split.holdout, plan_.description.preprocess),
@@ -95,10 +91,10 @@ class Run {
   TrainOptions options_;
   RunListener listener_;
   RunPlan plan_;
-  RunFolder folder_;
   Model model_;
   Optimizer optimizer_;
   TrainingBatches batches_;
+  RunFolder folder_;
   TrainingStep step_;
   Inference inference_;
   EvaluationImages holdout_;
@@ -135,13 +131,16 @@ void Run::restore() {
   uint64_t keep_metrics = 0, keep_table = 0;
   state_.routing = ModelRouting(plan_.description.config);
   if (resume) {
-    require_same_settings(plan_.settings, read_run_settings(folder_.state));
+    const std::string where = "'" + folder_.state.string() + "'";
+    require_same_settings(plan_.settings, read_run_settings(folder_.state), where);
     state_ = load_run_state(folder_.state, model_, optimizer_);
     if (!step_.expert_load().set_counts(state_.expert_load)) {
-      throw InputError("'" + folder_.state.string() + "': 'expert_load' has " +
-                       std::to_string(state_.expert_load.size()) + " counts, the model needs " +
-                       std::to_string(step_.expert_load().counts().size()));
+      throw InputError(where + ": 'expert_load' has " + std::to_string(state_.expert_load.size()) +
+                       " counts, the model needs " + std::to_string(step_.expert_load().counts().size()));
     }
+    if (state_.step > plan_.total_steps())
+      throw InputError(where + ": 'step' is " + std::to_string(state_.step) + ", the run has " +
+                       std::to_string(plan_.total_steps()));
     keep_metrics = kept(folder_.metrics, kept_metrics(folder_.metrics, state_.step));
     keep_table = kept(folder_.summary, kept_summary(folder_.summary, epoch()));
   }
@@ -164,7 +163,8 @@ RunSummary Run::go() {
     run_step();
     report_outlook();
     if (state_.step % plan_.steps_per_epoch == 0) end_epoch();
-    if (listener_.interrupted && listener_.interrupted()) {
+    const bool stop = listener_.interrupted && listener_.interrupted();
+    if (stop && !finished() && !stop_early()) {
       save();
       throw Interrupted("interrupted after step " + std::to_string(state_.step) + "; continue with --resume");
     }

@@ -17,7 +17,8 @@ struct Progress {
   double accuracy = 0;          // share of training images hit in this epoch
   double images_per_second = 0;
   double seconds_left = 0;
-  bool epoch_ended = false;  // then the two below are set (if there is a hold-out)
+  bool epoch_ended =
+      false;  // then those below are set, if there is a hold-out (the last one: and super-classes)
   double holdout_accuracy = 0, holdout_loss = 0, router_accuracy = 0;
 };
 
@@ -29,6 +30,7 @@ struct RunOutlook {
   bool fits = true;          // the machine has what is missing of it
 };
 
+/// `announce` and `warn` are needed, the others may be empty.
 struct RunListener {
   /// One line before the first step: data, model, plan.
   std::function<void(const std::string& line)> announce;

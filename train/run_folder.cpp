@@ -20,10 +20,10 @@ std::ifstream open_log(const fs::path& path) {
 
 // A run replaces its own files, and with --overwrite begins with that.
 void require_init_elsewhere(const TrainOptions& options) {
+  if (options.init.empty()) return;
   std::error_code ignored;
-  if (options.init.empty() ||
-      !fs::equivalent(fs::absolute(options.init).parent_path(), options.output, ignored))
-    return;
+  const fs::path init = fs::weakly_canonical(options.init, ignored);  // what a link leads to
+  if (!fs::equivalent(fs::absolute(init).parent_path(), options.output, ignored)) return;
   throw UsageError("--init " + options.init +
                    ": lies in the folder of --output, whose files the run replaces; "
                    "give another --output");

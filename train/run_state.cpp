@@ -122,6 +122,8 @@ RunState state_from_json(const ordered_json& json, const ModelConfig& model, con
   s.last_loss = number<double>(json, "last_loss", where);
   s.expert_load = counts(json, "expert_load", where);
   if (s.step < 0) throw InputError(where + ": 'step' must be 0 or more");
+  if (!(s.best_accuracy >= 0 && s.best_accuracy <= 1))
+    throw InputError(where + ": 'best_accuracy' must be from 0 to 1");
   return s;
 }
 
@@ -173,7 +175,7 @@ RunState load_run_state(const std::string& path, Model& model, Optimizer& optimi
   }
   for (const StateBlock& block : blocks) {
     for (const Parameter& parameter : model.parameters().all()) {
-      file.read(*file.find(block.prefix + parameter.name), block.data + parameter.offset);
+      file.read_finite(*file.find(block.prefix + parameter.name), block.data + parameter.offset);
     }
   }
   return state;

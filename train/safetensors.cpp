@@ -144,6 +144,12 @@ void SafetensorsFile::read(const TensorEntry& entry, real* out) const {
   }
 }
 
+void SafetensorsFile::read_finite(const TensorEntry& entry, real* out) const {
+  read(entry, out);
+  if (!std::all_of(out, out + entry.shape.count(), [](real x) { return std::isfinite(x); }))
+    throw InputError("'" + path() + "': tensor '" + entry.name + "' holds numbers that are not finite");
+}
+
 void write_safetensors(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata,
                        std::span<const TensorToWrite> tensors) {
   const std::vector<size_t> order = sorted_by_name(

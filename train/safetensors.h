@@ -30,6 +30,8 @@ class SafetensorsFile {
   const TensorEntry* find(const std::string& name) const;
   /// Reads `entry.shape.count()` numbers, converted from F32, F64, F16 or BF16; InputError for other types.
   void read(const TensorEntry& entry, real* out) const;
+  /// The same; InputError naming the tensor if one of its numbers is not finite.
+  void read_finite(const TensorEntry& entry, real* out) const;
 
  private:
   explicit SafetensorsFile(InputFile file) : file_(std::move(file)) {}

@@ -12,13 +12,13 @@ namespace {
 namespace fs = std::filesystem;
 
 // Settings that earlier programs did not write; a model has keys that they did not know.
-void add_what_was_meant(Record& then) {
+void add_what_was_meant(Record& then, const std::string& where) {
   if (then.is_object() && !then.contains("precision")) {
     then["precision"] = "fp32";
     then["precision-isa"] = "none";
   }
   const Record::json_pointer model("/model/config");
-  if (then.contains(model)) then[model] = to_json(model_config_from_json(then[model], "--resume"));
+  if (then.contains(model)) then[model] = to_json(model_config_from_json(then[model], where));
 }
 
 bool same_path(const Record& a, const Record& b) {
@@ -45,15 +45,15 @@ std::optional<SettingDifference> first_difference(const Record& before, const Re
   return std::nullopt;
 }
 
-void require_same_settings(const Record& now, Record then) {
-  if (!then.is_object()) throw ResumeError("the run's settings cannot be read");
-  add_what_was_meant(then);
+void require_same_settings(const Record& now, Record then, const std::string& where) {
+  if (!then.is_object()) throw InputError(where + ": 'settings' must be an object");
+  add_what_was_meant(then, where);
   if (then.contains("data") && now.contains("data") && same_path(then["data"], now["data"]))
     then["data"] = now["data"];
   const auto difference = first_difference(then, now);
   if (!difference) return;
   const auto& [name, was, is] = *difference;
-  if (name == "isa") {
+  if (name == "isa" && then.contains("isa") && then["isa"].is_string()) {
     throw ResumeError("the run computes with the instruction set " + was + ", not " + is + "; give --isa " +
                       then["isa"].get<std::string>() + ", or --overwrite to start anew");
   }

@@ -17,7 +17,8 @@ std::optional<SettingDifference> first_difference(const Record& before, const Re
 
 /// ResumeError that names the first setting by which a run that is to go on
 /// (`now`) differs from what it was begun with (`then`). Paths of the same data may be spelt in different
-/// ways, and settings that an earlier program did not write have the values that it meant.
-void require_same_settings(const Record& now, Record then);
+/// ways, and settings that an earlier program did not write have the values that it meant. InputError
+/// "WHERE: ..." for what are no settings.
+void require_same_settings(const Record& now, Record then, const std::string& where);
 
 }  // namespace vmoe

@@ -10,6 +10,7 @@
 #include "tensor/pin.h"
 #include "tensor/waiting.h"
 #include "train/precision.h"
+#include "train/rank.h"
 
 namespace vmoe {
 
@@ -21,12 +22,9 @@ double seconds_now() {
 
 // Rows whose largest logit stands at the label.
 int64_t count_hits(Tensor logits, const int* labels) {
-  const int64_t n = logits.dim(-1);
   int64_t hits = 0;
-  for (int64_t r = 0; r < logits.dim(0); ++r) {
-    const real* row = logits.data + r * n;
-    hits += std::max_element(row, row + n) - row == labels[r];
-  }
+  for (int64_t r = 0; r < logits.dim(0); ++r)
+    hits += rank_of(logits.row(r).data, static_cast<int>(logits.dim(-1)), labels[r]) == 0;
   return hits;
 }
 

@@ -24,7 +24,7 @@ using FillBatch = std::function<void(int64_t position, int count, ImageScratch& 
                                      real* targets, int* labels)>;
 
 struct StepConfig {
-  int64_t batch_size = 128;  // images between two updates
+  int64_t batch_size = 128;  // images between two updates; a multiple of `accumulate`
   int accumulate = 1;        // the batch is run in this many parts, one after the other
   int lanes = 16;            // per part
   int threads = 1;

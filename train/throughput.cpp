@@ -37,9 +37,4 @@ double measure_peak(int threads, double seconds) {
          });
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
-}
-
 }  // namespace vmoe

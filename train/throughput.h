@@ -14,7 +14,4 @@ double throughput(int threads, double seconds, const std::function<double(int th
 /// use could reach if there were nothing but arithmetic.
 double measure_peak(int threads, double seconds = 0.05);
 
-/// The middle one (of an even number, the mean of the two in the middle). `values` is not empty.
-double median(std::vector<double> values);
-
 }  // namespace vmoe

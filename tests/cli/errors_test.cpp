@@ -194,6 +194,7 @@ TEST_CASE("images of a size or with channels that no data has are wrong usage") 
 TEST_CASE("a value out of range is shown in a few digits") {
   check_error({"train", kTinyData, "--save-every", "1e300"}, 2, {"--save-every 1e+300: must be"});
   check_error({"train", kTinyData, "--min-lr", "0.5"}, 2, {"--min-lr 0.5: must be"});
+  check_error({"train", kTinyData, "--clip-norm", "1e10"}, 2, {"--clip-norm", "from 0 to 1000000000"});
 }
 
 TEST_CASE("a data set that does not exist is an error that names it, whatever the format") {

@@ -206,6 +206,7 @@ TEST_CASE("end-to-end training says when its router cannot learn, or nothing bal
   CHECK(quiet.find("warning") == std::string::npos);
   const Json config = json_of({"info", (folder / "run").string()})["config"]["moe"];
   CHECK(config["balance_weight"] == 0.01);
+  CHECK(json_of({"eval", (folder / "run").string(), kTinyData})["router_accuracy"].is_null());
 }
 
 TEST_CASE("info, plan and bench take the flags of a mixture, and say what is routed where") {

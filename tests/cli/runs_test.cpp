@@ -11,7 +11,7 @@
 #include "tensor/kernels/tables.h"
 #include "tests/cli/runs.h"
 #include "tests/support/temporary_folder.h"
-#include "train/inference.h"
+#include "train/threads.h"
 
 using namespace vmoe::testing;
 namespace fs = std::filesystem;

@@ -72,6 +72,7 @@ TEST_CASE("an upcycled model says what it is, and is the same bytes again for th
   const vmoe::ModelDescription d = vmoe::load_description(u.start);
   CHECK(d.config.moe.experts == 2);
   CHECK(d.config.moe.super_classes.size() == 4);
+  CHECK(d.config.moe.balance_weight == 0);  // they fix the load
   CHECK(d.experts.size() == 2);
   CHECK(d.preprocess == vmoe::load_description(u.dense + "/best.safetensors").preprocess);
   const auto upcycle = [&](const char* name, std::vector<std::string> more) {
@@ -184,7 +185,26 @@ TEST_CASE("a run does not clear away the model that it starts from") {
   const std::string before = bytes_of(u.dense + "/best.safetensors");
   refused({"train", kTinyData, "--init", u.dense, "--epochs", "1", "--overwrite", "--output", u.dense},
           {"--init", "lies in the folder of --output"});
+  std::filesystem::create_symlink(u.dense + "/best.safetensors", u.path("link.safetensors"));
+  refused({"train", kTinyData, "--init", u.path("link.safetensors"), "--epochs", "1", "--overwrite",
+           "--output", u.dense},
+          {"--init", "lies in the folder of --output"});
   CHECK(bytes_of(u.dense + "/best.safetensors") == before);
+}
+
+TEST_CASE("a run is not cleared away for one that cannot begin") {
+  const Upcycled u;
+  const std::string before = bytes_of(u.dense + "/last.state.safetensors");
+  std::string model = bytes_of(u.dense + "/best.safetensors");
+  std::fill(model.end() - 4, model.end(), '\xff');  // NaN
+  std::ofstream(u.path("nan.safetensors"), std::ios::binary) << model;
+  refused({"train", kTinyData, "--init", u.path("nan.safetensors"), "--epochs", "1", "--overwrite",
+           "--output", u.dense},
+          {"not finite"});
+  refused(train_command(u.dense, {"--overwrite", "--mixup", "1000"}), {"--mixup"});
+  refused(train_command(u.dense, {"--overwrite", "--crop", "pad", "--crop-padding", "2000"}),
+          {"--crop-padding"});
+  CHECK(bytes_of(u.dense + "/last.state.safetensors") == before);
 }
 
 TEST_CASE("a hold-out other than the one of --init brings a warning") {

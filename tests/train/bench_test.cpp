@@ -10,6 +10,7 @@
 #include "tensor/kernels/kernels.h"
 #include "tensor/matmul.h"
 #include "train/bench_gemm.h"
+#include "train/statistics.h"
 #include "train/throughput.h"
 
 using namespace vmoe;

@@ -6,10 +6,12 @@
 #include <fstream>
 #include <functional>
 #include <numeric>
+#include <thread>
 
 #include "tensor/error.h"
 #include "tests/support/temporary_folder.h"
 #include "train/atomic_file.h"
+#include "train/model_file.h"
 #include "train/study/arms.h"
 #include "train/study/page.h"
 #include "train/study/study.h"
@@ -39,11 +41,12 @@ class TinyStudy {
   Study run(const std::filesystem::path& folder) {
     options.output = folder.string();
     steps = 0;
+    warnings.clear();
     const auto ignore = [](const auto&) {};
     return run_study(options, {.run = {.announce = ignore,
                                        .outlook = ignore,
                                        .progress = ignore,
-                                       .warn = ignore,
+                                       .warn = [&](const std::string& line) { warnings.push_back(line); },
                                        .interrupted =
                                            [&] {
                                              if (++steps == 5 && fifth_step) fifth_step();
@@ -54,6 +57,7 @@ class TinyStudy {
 
   StudyOptions options;
   int steps = 0, stop_at = 0;  // stop_at 0: never
+  std::vector<std::string> warnings;
   std::function<void()> fifth_step;
 };
 
@@ -112,6 +116,84 @@ TEST_CASE("what another process gave up is run in the end") {
   CHECK(study.steps == 30);
 }
 
+TEST_CASE("two processes that begin one study at the same time both end it, with one line an arm") {
+  const TemporaryFolder folder;
+  std::exception_ptr error[2];
+  std::vector<std::thread> processes;
+  for (std::exception_ptr& of_this : error) {
+    processes.emplace_back([&] {
+      try {
+        TinyStudy study;
+        study.options.arms = {"dense", "superclass", "random", "wide"};
+        study.options.train.threads = 1;
+        study.run(folder.path());
+      } catch (...) {
+        of_this = std::current_exception();
+      }
+    });
+  }
+  for (std::thread& process : processes) process.join();
+  for (const std::exception_ptr& of_this : error)
+    CHECK_NOTHROW(of_this ? std::rethrow_exception(of_this) : void());
+  CHECK(ResultsFile(folder / "results.jsonl").all().size() == 4);
+}
+
+TEST_CASE("a run that is stopped in its last step has ended") {
+  const TemporaryFolder folder;
+  TinyStudy study;
+  study.options.arms = {"dense"};
+  study.stop_at = 10;
+  CHECK(study.run(folder.path()).missing == 0);
+}
+
+TEST_CASE("models that are damaged, or another recipe's, leave the stored times and the table") {
+  const TemporaryFolder folder;
+  TinyStudy study;
+  study.run(folder.path());
+  TinyStudy large;
+  large.options.train.model.image_size = 64;
+  large.options.arms = {"dense"};
+  large.run(folder / "large");
+  const auto model = folder / "runs/dense-1/best.safetensors";
+  std::filesystem::copy_file(folder / "large/runs/dense-1/best.safetensors", model,
+                             std::filesystem::copy_options::overwrite_existing);
+  CHECK(study.run(folder.path()).arms.size() == 2);
+  REQUIRE(!study.warnings.empty());
+  CHECK(study.warnings[0].find("another model than the recipe makes") != std::string::npos);
+  std::filesystem::resize_file(model, 1000);
+  CHECK(study.run(folder.path()).arms.size() == 2);
+  REQUIRE(!study.warnings.empty());
+  CHECK(study.warnings[0].find("the stored times are shown") != std::string::npos);
+}
+
+TEST_CASE("what no run could have is refused before a study's folder says that it is wanted") {
+  const TemporaryFolder folder;
+  TinyStudy study;
+  study.options.train.augment.mixup = 200;
+  CHECK_THROWS_WITH_AS(study.run(folder / "study"), "--mixup 200: must be 0 (off) to 100", UsageError);
+  study.options.train.augment.mixup = 0;
+  study.options.train.data = "synthetic:families=2,details=2,train=1,test=4,size=8";
+  CHECK_THROWS_WITH_AS(study.run(folder / "study"), doctest::Contains("to be held out"), InputError);
+  CHECK(!std::filesystem::exists(folder / "study"));
+}
+
+TEST_CASE("a damaged study.json is one line, however deep") {
+  const TemporaryFolder folder;
+  TinyStudy study;
+  std::ofstream(folder / "study.json") << std::string(400000, '[') << std::string(400000, ']');
+  CHECK_THROWS_WITH_AS(study.run(folder.path()), doctest::Contains("nested more than 16"), InputError);
+}
+
+TEST_CASE("an arm that cannot be stops a study that asks for it, and no other") {
+  const TemporaryFolder folder;
+  TinyStudy study;
+  study.options.train.model.experts = 3;
+  study.options.train.model.top_k = 3;
+  CHECK(study.run(folder / "study").arms.size() == 2);
+  study.options.arms = {"coarse"};  // of two coarse classes
+  CHECK_THROWS_WITH_AS(study.run(folder / "coarse"), doctest::Contains("--arms coarse: "), UsageError);
+}
+
 TEST_CASE("a run whose numbers end is named and left out, and the other arms go on") {
   const TemporaryFolder folder;
   TinyStudy study;
@@ -160,7 +242,12 @@ TEST_CASE("a study's page has curves, confusion, routes and examples of the runs
   const auto data = open_dataset(kData);
   Record recipe;
   recipe["training"]["lr"] = 0.5;
-  const StudyReport page = study_page(study, *data, recipe, 2);
+  const auto first_model = [&](const std::string& arm) -> std::optional<LoadedModel> {
+    const auto run = study_run(folder / "study", arm, 1);
+    if (!holds_model(run)) return {};
+    return load_model(model_path(run.string()));
+  };
+  const StudyReport page = study_page(study, *data, recipe, first_model, 2);
   CHECK(page.recipe == "training/lr = 0.5\n");
   REQUIRE(page.arms.size() == 2);
   CHECK(page.arms[1].top1 == study.arms[1].top1);
@@ -185,7 +272,7 @@ TEST_CASE("a study's page has curves, confusion, routes and examples of the runs
 
   // Without its runs the page still has the table.
   std::filesystem::remove_all(folder / "study/runs");
-  const StudyReport table = study_page(study, *data, recipe, 2);
+  const StudyReport table = study_page(study, *data, recipe, first_model, 2);
   CHECK(table.arms.size() == 2);
   CHECK((table.arms[0].curves.empty() && table.confusion.empty() && table.examples.empty()));
 }

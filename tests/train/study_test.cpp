@@ -166,7 +166,7 @@ TEST_CASE("a result is the same after the file, and a line without an end is dro
   {
     ResultsFile results(file);
     results.append(result_of("dense", 1, hits));
-    std::ofstream(file, std::ios::app) << "{\"schema\": 1, \"stu";
+    std::ofstream(file, std::ios::app) << "{\"schema\":1,\"stu";
   }
   ResultsFile results(file);
   REQUIRE(results.all().size() == 1);
@@ -194,6 +194,44 @@ TEST_CASE("two studies write their results into one file, turn by turn, and see 
   CHECK(ResultsFile(file).all().size() == 3);
 }
 
+TEST_CASE("an arm that two studies have evaluated at the same time has one line") {
+  const TemporaryFolder folder;
+  ResultsFile one(folder / "results.jsonl"), other(folder / "results.jsonl");
+  one.append(result_of("dense", 1, {1}));
+  other.append(result_of("dense", 1, {1}));
+  CHECK(other.all().size() == 1);
+  CHECK(ResultsFile(folder / "results.jsonl").all().size() == 1);
+}
+
+TEST_CASE("a last line that has only lost its end is a result, and empty lines are none") {
+  const TemporaryFolder folder;
+  const auto file = folder / "results.jsonl";
+  ResultsFile early(file);
+  {
+    const std::string line = to_record(result_of("dense", 1, {1, 0})).dump();
+    std::ofstream(file) << line << "\n\n" << to_record(result_of("dense", 2, {1, 0})).dump();
+  }
+  ResultsFile results(file);
+  REQUIRE(results.all().size() == 2);
+  early.refresh();
+  std::ofstream(file, std::ios::app) << '\n';  // from whoever wrote the line
+  early.refresh();
+  CHECK(early.all().size() == 2);
+  results.append(result_of("wide", 1, {0, 0}));
+  early.append(result_of("wide", 2, {0, 0}));
+  CHECK(ResultsFile(file).all().size() == 4);
+}
+
+TEST_CASE("a file of something else is refused as results, and stays") {
+  const TemporaryFolder folder;
+  const auto file = folder / "notes.txt";
+  for (const char* text : {"my precious notes", "my precious notes\n", "{\"schema\":1,\"study\":\"mine\""}) {
+    std::ofstream(file) << text;
+    CHECK_THROWS_AS(ResultsFile{file}, InputError);
+    CHECK(std::filesystem::file_size(file) == std::string(text).size());
+  }
+}
+
 TEST_CASE("a line that is no result is an error that names file and line") {
   const TemporaryFolder folder;
   const auto file = folder / "results.jsonl";
@@ -209,6 +247,9 @@ TEST_CASE("a line that is no result is an error that names file and line") {
   CHECK(record["hits"] == "b0");
   record["n"] = 9;
   CHECK_THROWS_AS(arm_result(record, "here"), InputError);
+  record["n"] = (int64_t{1} << 32) + 5;
+  CHECK_THROWS_WITH_AS(arm_result(record, "here"), doctest::Contains("'n' must be a whole number"),
+                       InputError);
 }
 
 TEST_CASE("an arm is compared with dense over the seeds that both have") {

@@ -18,7 +18,7 @@ struct Mark {
   int arm = 0;
   std::string name, tooltip;
   double x = 0, x_high = 0;   // x_high above x: a whisker to the right
-  Spread top1{};              // in percent
+  MeanDeviation top1{};       // in percent
   std::vector<double> seeds;  // in percent
 };
 
@@ -28,7 +28,7 @@ Mark mark_of(const StudyReport& report, size_t number, double x, double x_high) 
       static_cast<int>(number), arm.name, "", x, std::isfinite(x_high) ? std::max(x, x_high) : x, {}, {}};
   for (const double share : arm.top1)
     if (std::isfinite(share)) mark.seeds.push_back(100 * share);
-  mark.top1 = spread_of(mark.seeds);
+  mark.top1 = mean_deviation(mark.seeds);
   mark.tooltip = arm.name + ": " + decimal(mark.top1.mean, 2) + " %";
   if (mark.top1.count > 1)
     mark.tooltip +=

@@ -31,14 +31,14 @@ std::string answer(const ReportDifference& d) {
 }  // namespace
 
 std::string top1_text(const ReportArm& arm) {
-  const Spread top1 = spread_of(arm.top1);
+  const MeanDeviation top1 = mean_deviation(arm.top1);
   if (top1.count == 0) return "not finished";
   const std::string spread = top1.count > 1 ? " ± " + decimal(100 * top1.deviation, 2) : "";
   return decimal(100 * top1.mean, 2) + spread + " %";
 }
 
 std::string seeds_text(const ReportArm& arm) {
-  const int count = spread_of(arm.top1).count;
+  const int count = mean_deviation(arm.top1).count;
   return count == 0 ? "" : count == 1 ? "1 seed" : std::to_string(count) + " seeds";
 }
 
@@ -60,10 +60,10 @@ std::string headline(const StudyReport& report) {
   std::vector<const ReportArm*> best;  // several where the page would show the same number
   size_t finished = 0;
   for (const ReportArm& arm : report.arms) {
-    const Spread top1 = spread_of(arm.top1);
+    const MeanDeviation top1 = mean_deviation(arm.top1);
     if (top1.count == 0) continue;
     ++finished;
-    const double ahead = best.empty() ? 1 : top1.mean - spread_of(best[0]->top1).mean;
+    const double ahead = best.empty() ? 1 : top1.mean - mean_deviation(best[0]->top1).mean;
     if (ahead >= 0.5e-4) best.clear();
     if (ahead > -0.5e-4) best.push_back(&arm);
   }
@@ -81,7 +81,7 @@ std::string headline(const StudyReport& report) {
     text += ")";
   } else {
     text += "The most accurate of " + std::to_string(finished) + " arms are " + joined(best) +
-            ", which are equal: " + strong(decimal(100 * spread_of(arm.top1).mean, 2) + " %");
+            ", which are equal: " + strong(decimal(100 * mean_deviation(arm.top1).mean, 2) + " %");
   }
   return text + ".</p>\n";
 }

@@ -8,20 +8,6 @@
 
 namespace vmoe {
 
-Spread spread_of(const std::vector<double>& values) {
-  double sum = 0, squares = 0;
-  int count = 0;
-  for (const double value : values) {
-    if (!std::isfinite(value)) continue;
-    sum += value;
-    ++count;
-  }
-  const double mean = count > 0 ? sum / count : ReportArm::kUnknown;
-  for (const double value : values)
-    if (std::isfinite(value)) squares += (value - mean) * (value - mean);
-  return {mean, count > 1 ? std::sqrt(squares / (count - 1)) : ReportArm::kUnknown, count};
-}
-
 int experts_of(const StudyReport& report) {
   size_t experts = report.examples.size();
   if (!report.classes.empty()) experts = std::max(experts, report.heat.size() / report.classes.size());

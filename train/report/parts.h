@@ -5,15 +5,9 @@
 #include <vector>
 
 #include "train/report/report.h"
+#include "train/statistics.h"
 
 namespace vmoe {
-
-/// Mean and sample standard deviation (NaN below two values) of the values that are finite.
-struct Spread {
-  double mean, deviation;
-  int count;
-};
-Spread spread_of(const std::vector<double>& values);
 
 /// Number of experts that the report knows of, from its division, heat map or examples; 0 for none.
 int experts_of(const StudyReport& report);

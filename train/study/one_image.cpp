@@ -1,7 +1,6 @@
 #include "train/study/one_image.h"
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <set>
 #include <vector>
@@ -9,15 +8,15 @@
 #include "moe/layers.h"
 #include "tensor/error.h"
 #include "tensor/team.h"
+#include "train/clock.h"
 #include "train/inference.h"
+#include "train/statistics.h"
 
 namespace vmoe {
 
 namespace {
 
 constexpr int64_t kMostImages = 256;
-
-using Clock = std::chrono::steady_clock;
 
 // Experts that the image on the tape was sent to, summed over blocks with experts.
 int64_t experts_touched(const Model::Output& output, size_t moe_blocks) {
@@ -52,7 +51,7 @@ class OneImage {
     const auto begin = Clock::now();
     Model::Output output;
     team_.lead([&] { output = model_.forward(worker, pixels, Choice::learned, i); });
-    last_ms_ = 1e3 * std::chrono::duration<double>(Clock::now() - begin).count();
+    last_ms_ = 1e3 * seconds_since(begin);
     return output;
   }
   double last_ms() const { return last_ms_; }
@@ -63,10 +62,6 @@ class OneImage {
   Inference model_;
   double last_ms_ = 0;  // of the last forward pass
 };
-
-double quantile(const std::vector<double>& sorted, double share) {
-  return sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1))];
-}
 
 }  // namespace
 

@@ -136,7 +136,9 @@ void add_routes(StudyReport& page, const LoadedModel& mixture, const Dataset& da
   }
 }
 
-StudyReport study_page(const Study& study, const Dataset& dataset, const Record& recipe, int threads) {
+StudyReport study_page(const Study& study, const Dataset& dataset, const Record& recipe,
+                       const std::function<std::optional<LoadedModel>(const std::string& arm)>& first_model,
+                       int threads) {
   const DatasetInfo& data = dataset.info();
   StudyReport page;
   page.title = "Mobile V-MoE on " + (data.format == "folder" ? name_of_data(data.path) : data.format);
@@ -159,11 +161,15 @@ StudyReport study_page(const Study& study, const Dataset& dataset, const Record&
   }
   for (const Comparison& c : study.comparisons)
     page.differences.push_back(report_difference(c.arm, c.to, c.difference));
-  for (const ArmSummary& arm : study.arms) {
-    const fs::path run = study_run(study.folder, arm.name, 1);
-    if (!holds_model(run)) continue;
-    if (arm.name == "dense") add_confusion(page, load_model(model_path(run.string())), dataset, threads);
-    if (arm.name == "superclass") add_routes(page, load_model(model_path(run.string())), dataset, threads);
+  const auto is_there = [&](const char* name) {
+    return std::any_of(study.arms.begin(), study.arms.end(),
+                       [&](const ArmSummary& a) { return a.name == name; });
+  };
+  if (is_there("dense")) {
+    if (const auto model = first_model("dense")) add_confusion(page, *model, dataset, threads);
+  }
+  if (is_there("superclass")) {
+    if (const auto model = first_model("superclass")) add_routes(page, *model, dataset, threads);
   }
   return page;
 }

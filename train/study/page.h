@@ -2,6 +2,8 @@
 // From a study to the page that shows it: beside its table what the runs in its folder say.
 
 #include <filesystem>
+#include <functional>
+#include <optional>
 
 #include "data/dataset.h"
 #include "train/checkpoint.h"
@@ -15,9 +17,11 @@ namespace vmoe {
 std::filesystem::path study_run(const std::filesystem::path& folder, const std::string& arm, int seed);
 
 /// Arms and differences; curves, the baseline's confusion and the routes of super-classes as far as their
-/// runs are in study.folder. `recipe` is what all arms share. Throws what evaluation and reading models
-/// throw.
-StudyReport study_page(const Study& study, const Dataset& dataset, const Record& recipe, int threads);
+/// runs are in study.folder. `recipe` is what all arms share; `first_model` gives an arm's model of seed 1, if
+/// it can be had. Throws what evaluation throws.
+StudyReport study_page(const Study& study, const Dataset& dataset, const Record& recipe,
+                       const std::function<std::optional<LoadedModel>(const std::string& arm)>& first_model,
+                       int threads);
 
 /// The epochs of a run, from the metrics.jsonl in its folder; none if there is no such file. Lines that are
 /// not an epoch's are passed over.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "moe/strict_json.h"
 #include "tensor/error.h"
 #include "tensor/hash.h"
 #include "tensor/kernels/narrow.h"
@@ -48,7 +49,7 @@ Record training_recipe(const TrainOptions& o) {
   json["accumulate"] = o.accumulate;
   json["epochs"] = o.epochs;
   json["lr"] = o.lr;
-  json["min-lr"] = o.min_lr;
+  json["min-lr"] = o.lowest_lr();
   json["warmup-epochs"] = o.warmup_epochs;
   json["clip-norm"] = o.clip_norm;
   json["beta1"] = o.adamw.beta1;
@@ -80,12 +81,54 @@ std::string hash_of(const Record& record) {
 
 void require_same_recipe(const std::string& file, const Record& now) {
   if (!file_exists(file)) return write_file(file, text_of(now) + "\n");
-  const Record then = Record::parse(read_file(file, kMostBytes), nullptr, false);
+  const Record then = parse_json(read_file(file, kMostBytes), "'" + file + "'");
   if (!then.is_object()) throw InputError("'" + file + "': not a JSON object");
   if (const auto d = first_difference(then, Record::parse(text_of(now)))) {
     throw UsageError("'" + file + "': the study in this folder has " + d->name + " " + d->before + ", not " +
                      d->now + "; give another --output (--results FILE may be shared)");
   }
+}
+
+ArmRecipes::ArmRecipes(const StudyOptions& options, const Dataset& dataset)
+    : options_(options),
+      info_(dataset.info()),
+      data_(data_fingerprint(dataset)),
+      chosen_(choose_arms(options.arms, info_)) {
+  const auto is_chosen = [&](const StudyArm& arm) {
+    return std::any_of(chosen_.begin(), chosen_.end(), [&](const StudyArm& c) { return c.name == arm.name; });
+  };
+  (void)shared();  // what no arm can have is said without an arm's name
+  for (const StudyArm& arm : choose_arms({}, info_)) {
+    try {
+      hashes_[arm.name] = hash_of(recipe(arm));
+      possible_.push_back(arm);
+    } catch (const UsageError& error) {
+      if (is_chosen(arm)) throw UsageError("--arms " + arm.name + ": " + error.what());
+    }
+  }
+}
+
+Record ArmRecipes::shared() const {
+  Record shared;
+  shared["data"] = data_;
+  shared["model"] = model(mobile_arm("superclass"));
+  shared["method"] = name_of(options_.method);
+  shared["upcycle"] = options_.upcycle_epochs;
+  shared["training"] = training_recipe(options_.train);
+  return shared;
+}
+
+Record ArmRecipes::recipe(const StudyArm& arm) const {
+  Record json;
+  json["data"] = data_;
+  json["model"] = model(arm);
+  json["training"] = training_recipe(options_.train);
+  if (arm.router != "none" && options_.upcycle_epochs > 0) json["upcycle"] = options_.upcycle_epochs;
+  if (arm.division == ArmDivision::clustered || arm.division == ArmDivision::random) {
+    json["method"] = name_of(options_.method);
+    json["baseline"] = model(mobile_arm("dense"));
+  }
+  return json;
 }
 
 }  // namespace vmoe

@@ -35,6 +35,12 @@ std::vector<uint8_t> from_digits(const std::string& text, size_t n, const std::s
   return hits;
 }
 
+// Whether a line without an end is what an append left of ours that did not come to its end.
+bool begins_like_ours(const std::string& line) {
+  const std::string start = "{\"schema\":1,\"study\":\"mobile\",";
+  return start.starts_with(line) || line.starts_with(start);
+}
+
 template <class Result, class Visit>
 void visit_figures(Result& r, const Visit& visit) {
   visit("hash", r.hash);
@@ -60,6 +66,13 @@ void visit_figures(Result& r, const Visit& visit) {
   visit("isa", r.isa);
 }
 
+template <class T>
+T whole_number(const Record& figure, const char* key, const std::string& where) {
+  const bool fits = figure.is_number_integer() && figure >= 0 && figure <= std::numeric_limits<T>::max();
+  if (!fits) throw InputError(where + ": '" + key + "' must be a whole number, 0 or more, that fits");
+  return figure.get<T>();
+}
+
 }  // namespace
 
 Record to_record(const ArmResult& result) {
@@ -82,11 +95,14 @@ ArmResult arm_result(const Record& record, const std::string& where) {
       if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) {
         const Record& figure = record.at(key);
         value = figure.is_null() ? std::numeric_limits<double>::quiet_NaN() : figure.get<double>();
+      } else if constexpr (std::is_integral_v<std::decay_t<decltype(value)>>) {
+        value = whole_number<std::decay_t<decltype(value)>>(record.at(key), key, where);
       } else {
         record.at(key).get_to(value);
       }
     });
-    result.hits = from_digits(record.at("hits").get<std::string>(), record.at("n").get<uint32_t>(), where);
+    result.hits = from_digits(record.at("hits").get<std::string>(),
+                              whole_number<int>(record.at("n"), "n", where), where);
   } catch (const nlohmann::json::exception& error) {
     throw InputError(where + ": not a result of 'vmoe study mobile': " + error.what());
   }
@@ -100,13 +116,21 @@ ResultsFile::ResultsFile(std::filesystem::path path) : path_(std::move(path)) {
 void ResultsFile::refresh() {
   if (!file_exists(path_)) return;
   const std::string text = read_file(path_, kMostBytes);
-  for (size_t end; (end = text.find('\n', bytes_)) != std::string::npos; bytes_ = end + 1) {
-    const std::string where = "'" + path_.string() + "', line " + std::to_string(lines_ + 1);
-    const Record record = Record::parse(text.begin() + static_cast<int64_t>(bytes_),
-                                        text.begin() + static_cast<int64_t>(end), nullptr, false);
-    if (!record.is_object()) throw InputError(where + ": not a JSON object");
-    results_.push_back(arm_result(record, where));
-    ++lines_;
+  while (bytes_ < text.size()) {
+    const size_t end = std::min(text.find('\n', bytes_), text.size());
+    const std::string line = text.substr(bytes_, end - bytes_);
+    if (!line.empty()) {
+      const std::string where = "'" + path_.string() + "', line " + std::to_string(lines_ + 1);
+      const Record record = Record::parse(line, nullptr, false);
+      if (end == text.size() && !record.is_object() && begins_like_ours(line)) return;
+      if (!record.is_object()) throw InputError(where + ": not a JSON object");
+      results_.push_back(arm_result(record, where));
+      ++lines_;
+    } else if (ended_) {
+      ++lines_;  // an empty one, and not the end of one that was read without it
+    }
+    ended_ = end < text.size();
+    bytes_ = end + ended_;
   }
 }
 
@@ -120,10 +144,13 @@ const ArmResult* ResultsFile::find(const std::string& hash, const std::string& a
 void ResultsFile::append(const ArmResult& result) {
   const FileLock lock(path_, FileLock::IfHeld::wait);  // a study beside this one may be writing its line
   refresh();
-  JsonLines file(path_, bytes_);
-  file.append(to_record(result));
+  if (find(result.hash, result.arm, result.seed)) return;
+  AppendFile file(path_, bytes_);
+  file.append((ended_ ? "" : "\n") +
+              to_record(result).dump(-1, ' ', false, Record::error_handler_t::replace) + "\n");
   file.flush();
   bytes_ = file.size();
+  ended_ = true;
   ++lines_;
   results_.push_back(result);
 }

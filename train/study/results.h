@@ -39,8 +39,8 @@ ArmResult arm_result(const Record& record, const std::string& where);
 /// The file of results. Several studies may write into one, at the same time, too.
 class ResultsFile {
  public:
-  /// Reads what is there. A last line without an end (the machine went down) is dropped with the next
-  /// `append`. Throws InputError naming file and line for a line that is none of ours.
+  /// Reads what is there. The beginning of one of our lines at the end (the machine went down) is dropped with
+  /// the next `append`. Throws InputError naming file and line for a line that is none of ours.
   explicit ResultsFile(std::filesystem::path path);
 
   /// Reads what others have added since.
@@ -48,12 +48,14 @@ class ResultsFile {
 
   const std::vector<ArmResult>& all() const { return results_; }
   const ArmResult* find(const std::string& hash, const std::string& arm, int seed) const;
-  /// Adds a line and waits until it is on the disk.
+  /// Adds a line and waits until it is on the disk; none if the file has one of this arm and seed, which
+  /// another process has then evaluated, too.
   void append(const ArmResult& result);
 
  private:
   std::filesystem::path path_;
-  uint64_t bytes_ = 0;  // of whole lines, all of them read
+  uint64_t bytes_ = 0;  // all of them read
+  bool ended_ = true;   // the last of them has its end
   int lines_ = 0;
   std::vector<ArmResult> results_;
 };

@@ -1,21 +1,21 @@
 #include "train/study/study.h"
 
 #include <filesystem>
+#include <optional>
 
+#include "data/split.h"
 #include "moe/layers.h"
-#include "moe/super_classes_json.h"
 #include "tensor/kernels/kernels.h"
 #include "train/atomic_file.h"
-#include "train/checkpoint.h"
-#include "train/division.h"
 #include "train/evaluate.h"
 #include "train/figures.h"
 #include "train/model_file.h"
+#include "train/study/arm_runs.h"
 #include "train/study/arms.h"
 #include "train/study/one_image.h"
 #include "train/study/page.h"
 #include "train/study/recipe.h"
-#include "train/study/starts.h"
+#include "train/threads.h"
 #include "train/version.h"
 
 namespace vmoe {
@@ -25,6 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void require_sense(const StudyOptions& o) {
+  validate(o.train);
   if (o.train.model.router)
     throw UsageError("--router " + *o.train.model.router +
                      ": each arm of a study has its own; --arms chooses among them");
@@ -47,16 +48,17 @@ class MobileStudy {
         listener_(listener),
         dataset_(open_dataset(options.train.data,
                               {.format = options.train.format, .labels = options.train.labels})),
-        experts_(study_experts(options.train.model, dataset_->info())),
-        arms_(choose_arms(options.arms, dataset_->info())),
+        recipes_(options, *dataset_),
         folder_(options.output),
-        data_(data_fingerprint(*dataset_)),
-        results_(results_path()) {
+        results_(results_path()),
+        runs_(options, listener, *dataset_, recipes_, results_) {
     if (dataset_->size(Split::test) == 0)
       throw InputError("'" + options.train.data + "' has no test images to compare arms on");
-    for (const StudyArm& arm : mobile_arms()) {
-      if (possible(arm)) (void)hash(arm);
-    }
+    const Holdout split =
+        split_holdout(dataset_->labels(Split::train), dataset_->classes(), options.train.holdout, kSplitSeed);
+    if (split.holdout.empty())
+      throw InputError("'" + options.train.data +
+                       "': no class has images enough for one to be held out (--holdout)");
   }
 
   Study go();
@@ -75,36 +77,21 @@ class MobileStudy {
     return options_.results.empty() ? folder_ / "results.jsonl" : fs::path(options_.results);
   }
   void open_folder() const;
-  Record shared_recipe() const;
-  Record recipe(const StudyArm& arm) const;
-  std::string hash(const StudyArm& arm) const { return hash_of(recipe(arm)); }
-  ModelFlags flags(const StudyArm& arm) const {
-    return arm_flags(arm, options_.train.model, dataset_->info());
-  }
-  TrainOptions run_options(const StudyArm& arm, int seed) const;
-  RunSummary train_in(const fs::path& folder, TrainOptions options) const;
-  RunSummary train_arm(const StudyArm& arm, int seed);
-  std::string start_of(const StudyArm& arm, int seed);
-  std::string division_of(const StudyArm& arm, int seed);
-  SuperClasses find_super_classes();
   ArmResult finish(const StudyArm& arm, int seed, const RunSummary& run) const;
   ArmSummary summary_of(const StudyArm& arm) const;
   std::vector<ArmResult> results_of(const StudyArm& arm) const;
-  int threads() const { return options_.train.threads > 0 ? options_.train.threads : default_threads(); }
-  bool possible(const StudyArm& arm) const {
-    return arm.division != ArmDivision::coarse || !dataset_->info().coarse_of_class.empty();
-  }
+  int threads() const { return threads_or_default(options_.train.threads); }
   void summarise_all(Study& study) const;
+  std::optional<LoadedModel> model_of(const std::string& arm, int seed) const;
   void measure_times(Study& study) const;
 
   StudyOptions options_;
   StudyListener listener_;
   std::unique_ptr<Dataset> dataset_;
-  int experts_;
-  std::vector<StudyArm> arms_;
+  ArmRecipes recipes_;
   fs::path folder_;
-  std::string data_;  // fingerprint
   ResultsFile results_;
+  ArmRuns runs_;
 };
 
 void MobileStudy::open_folder() const {
@@ -117,34 +104,10 @@ void MobileStudy::open_folder() const {
     throw IoError("--results " + results_path().string() + ": there is no folder '" + results.string() + "'");
   if (fs::is_directory(report_path(), error))
     throw IoError("cannot write '" + report_path().string() + "': it is a folder");
-  Record shared = shared_recipe();
+  Record shared = recipes_.shared();
   shared["training"].erase("max-steps");  // a run that was bounded can be continued
+  const FileLock lock(folder_, FileLock::IfHeld::wait);
   require_same_recipe((folder_ / "study.json").string(), shared);
-}
-
-Record MobileStudy::shared_recipe() const {
-  Record shared;
-  shared["data"] = data_;
-  shared["model"] = to_json(model_from_flags(flags(mobile_arm("superclass")), dataset_->info()));
-  shared["method"] = name_of(options_.method);
-  shared["upcycle"] = options_.upcycle_epochs;
-  shared["training"] = training_recipe(options_.train);
-  return shared;
-}
-
-// What an arm's result is a function of, beside its seed.
-Record MobileStudy::recipe(const StudyArm& arm) const {
-  const auto model = [&](const StudyArm& a) { return to_json(model_from_flags(flags(a), dataset_->info())); };
-  Record json;
-  json["data"] = data_;
-  json["model"] = model(arm);
-  json["training"] = training_recipe(options_.train);
-  if (arm.router != "none" && options_.upcycle_epochs > 0) json["upcycle"] = options_.upcycle_epochs;
-  if (arm.division == ArmDivision::clustered || arm.division == ArmDivision::random) {
-    json["method"] = name_of(options_.method);
-    json["baseline"] = model(mobile_arm("dense"));
-  }
-  return json;
 }
 
 Study MobileStudy::go() {
@@ -156,7 +119,11 @@ Study MobileStudy::go() {
   if (!options_.only_table) {
     study.folder = folder_.string();
     study.report = report_path().string();
-    write_report(study.report, study_page(study, *dataset_, shared_recipe(), threads()));
+    const StudyReport page = study_page(
+        study, *dataset_, recipes_.shared(), [&](const std::string& arm) { return model_of(arm, 1); },
+        threads());
+    const FileLock lock(folder_, FileLock::IfHeld::wait);
+    write_report(study.report, page);
   }
   return study;
 }
@@ -165,8 +132,8 @@ std::vector<MobileStudy::ArmRun> MobileStudy::unfinished() {
   results_.refresh();
   std::vector<ArmRun> runs;
   for (int seed = 1; seed <= options_.seeds; ++seed) {
-    for (const StudyArm& arm : arms_) {
-      if (!results_.find(hash(arm), arm.name, seed)) runs.push_back({arm, seed});
+    for (const StudyArm& arm : recipes_.chosen()) {
+      if (!results_.find(recipes_.hash(arm), arm.name, seed)) runs.push_back({arm, seed});
     }
   }
   return runs;
@@ -180,7 +147,7 @@ void MobileStudy::run_all(Study& study) {
     std::vector<ArmRun> left;
     for (const ArmRun& run : open) {
       results_.refresh();
-      const bool finished = results_.find(hash(run.arm), run.arm.name, run.seed) != nullptr;
+      const bool finished = results_.find(recipes_.hash(run.arm), run.arm.name, run.seed) != nullptr;
       if (!finished && !finish_or_leave(run, study)) left.push_back(run);
     }
     progress = left.size() < open.size();
@@ -198,7 +165,7 @@ bool MobileStudy::finish_or_leave(const ArmRun& run, Study& study) {
   const std::string which = run.name() + ": ";
   listener_.say(which + arm.meaning);
   try {
-    const ArmResult result = finish(arm, seed, train_arm(arm, seed));
+    const ArmResult result = finish(arm, seed, runs_.train(arm, seed));
     results_.append(result);
     listener_.say(which + "top-1 " + percent(result.top1) + " of " + std::to_string(result.hits.size()) +
                   " test images");
@@ -216,8 +183,8 @@ bool MobileStudy::finish_or_leave(const ArmRun& run, Study& study) {
 void MobileStudy::summarise_all(Study& study) const {
   study.results = results_path().string();
   const StudyArm& clustered = mobile_arm("superclass");
-  for (const StudyArm& arm : mobile_arms()) {
-    if (!possible(arm) || results_of(arm).empty()) continue;
+  for (const StudyArm& arm : recipes_.possible()) {
+    if (results_of(arm).empty()) continue;
     study.arms.push_back(summary_of(arm));
     if (arm.router == "none" || arm.name == clustered.name) continue;
     if (const auto d = difference(results_of(clustered), results_of(arm)))
@@ -225,14 +192,32 @@ void MobileStudy::summarise_all(Study& study) const {
   }
 }
 
+// The model of an arm with a result, if its run is in the folder. One that cannot be read, or that another
+// recipe made, is said and left out: the results outlast it.
+std::optional<LoadedModel> MobileStudy::model_of(const std::string& arm, int seed) const {
+  const fs::path run = study_run(folder_, arm, seed);
+  if (!holds_model(run)) return {};
+  const std::string path = model_path(run.string());
+  try {
+    LoadedModel loaded = load_model(path);
+    ModelConfig config = loaded.description.config;
+    config.moe.super_classes.clear();
+    if (config == model_from_flags(recipes_.flags(mobile_arm(arm)), dataset_->info())) return loaded;
+    listener_.run.warn("'" + path + "': another model than the recipe makes; the stored times are shown");
+  } catch (const Error& error) {
+    listener_.run.warn(std::string(error.what()) + "; the stored times are shown");
+  }
+  return {};
+}
+
 // Times of results that were made apart, perhaps on other machines, do not compare; those of all arms in one
 // turn do. Without all models the stored ones stay.
 void MobileStudy::measure_times(Study& study) const {
   std::vector<LoadedModel> models;
   for (const ArmSummary& arm : study.arms) {
-    const fs::path run = study_run(folder_, arm.name, arm.seeds[0]);
-    if (!holds_model(run)) return;
-    models.push_back(load_model(model_path(run.string())));
+    std::optional<LoadedModel> model = model_of(arm.name, arm.seeds[0]);
+    if (!model) return;
+    models.push_back(std::move(*model));
   }
   if (models.empty()) return;
   std::vector<Model*> takers;
@@ -246,95 +231,6 @@ void MobileStudy::measure_times(Study& study) const {
   }
 }
 
-TrainOptions MobileStudy::run_options(const StudyArm& arm, int seed) const {
-  TrainOptions options = options_.train;
-  options.model = flags(arm);
-  options.seed = static_cast<uint64_t>(seed);
-  options.super_classes.clear();
-  options.init.clear();
-  return options;
-}
-
-// A run of its own folder, continued if it was begun.
-RunSummary MobileStudy::train_in(const fs::path& folder, TrainOptions options) const {
-  options.output = folder.string();
-  options.resume = true;
-  options.overwrite = false;
-  try {
-    const RunSummary run = train(options, listener_.run);
-    if (options.max_steps > 0 && run.steps > options.max_steps) {
-      throw UsageError("--max-steps " + std::to_string(options.max_steps) + ": '" + options.output +
-                       "' has " + std::to_string(run.steps) + " steps already; give another --output");
-    }
-    return run;
-  } catch (const Interrupted&) {
-    throw Interrupted("interrupted in " + folder.filename().string() +
-                      "; the same command continues the study");
-  } catch (const ResumeError& error) {
-    throw UsageError("'" + folder.string() + "': " + error.what() +
-                     " (or remove this folder: the study makes the run anew)");
-  }
-}
-
-RunSummary MobileStudy::train_arm(const StudyArm& arm, int seed) {
-  TrainOptions options = run_options(arm, seed);
-  options.super_classes = division_of(arm, seed);
-  if (options_.upcycle_epochs > 0 && arm.router != "none") {
-    options.init = start_of(arm, seed);
-    options.epochs -= options_.upcycle_epochs;
-  }
-  return train_in(study_run(folder_, arm.name, seed), options);
-}
-
-// The file of the arm's mixture of copies of the seed's dense start.
-std::string MobileStudy::start_of(const StudyArm& arm, int seed) {
-  TrainOptions options = run_options(arm, seed);
-  const ModelFlags experts = options.model;
-  options.model.router = "none";
-  options.model.experts.reset();
-  options.epochs = options_.upcycle_epochs;
-  const LoadedModel dense = load_model(train_in(study_run(folder_, "start", seed), options).model_path);
-  const fs::path file =
-      folder_ / "runs" / ("start-" + std::to_string(seed) + "-" + arm.name + ".safetensors");
-  save_upcycled(dense, mixture_from_flags(experts), static_cast<uint64_t>(seed), file.string());
-  return file.string();
-}
-
-// What --super-classes is for the arm: empty, "coarse", or a file, which is written if it is not there.
-std::string MobileStudy::division_of(const StudyArm& arm, int seed) {
-  if (arm.division == ArmDivision::none) return "";
-  if (arm.division == ArmDivision::coarse) return "coarse";
-  const StudyArm& clustered = mobile_arm("superclass");
-  const std::string name = hash(clustered);
-  const fs::path file = folder_ / ("super-classes-" + name + ".json");
-  if (!file_exists(file)) write_file(file, super_classes_to_json(find_super_classes()));
-  if (arm.division == ArmDivision::clustered) return file.string();
-  const SuperClasses division = read_division(file.string(), dataset_->info().classes, experts_);
-  const fs::path random = folder_ / ("random-" + std::to_string(seed) + "-" + name + ".json");
-  write_file(random, super_classes_to_json(random_division(division, static_cast<uint64_t>(seed))));
-  return random.string();
-}
-
-// From what the dense arm of seed 1 confuses on the images that it did not train on.
-SuperClasses MobileStudy::find_super_classes() {
-  const StudyArm& dense = mobile_arm("dense");
-  const fs::path run = study_run(folder_, dense.name, 1);
-  const bool finished = results_.find(hash(dense), dense.name, 1) && holds_model(run);
-  if (!finished) {
-    listener_.say("super-classes: from the dense arm, seed 1, and its hold-out");
-    train_arm(dense, 1);
-  }
-  const LoadedModel baseline = load_model(model_path(run.string()));
-  const Clustering found = divide_by_confusion(baseline, *dataset_, experts_, options_.method, threads());
-  for (const std::string& warning : found.warnings) listener_.run.warn(warning);
-  if (found.super_classes.report) {
-    listener_.say("super-classes: " + percent(found.super_classes.report->inside_share) +
-                  " of the confusion lies inside them, " + percent(found.super_classes.report->random_mean) +
-                  " inside random ones");
-  }
-  return found.super_classes;
-}
-
 ArmResult MobileStudy::finish(const StudyArm& arm, int seed, const RunSummary& run) const {
   const LoadedModel loaded = load_model(run.model_path);
   const ModelDescription& d = loaded.description;
@@ -344,7 +240,7 @@ ArmResult MobileStudy::finish(const StudyArm& arm, int seed, const RunSummary& r
   const EvaluationImages holdout = images_of(*dataset_, d, "holdout");
   const OneImageWeights weights = weights_of_one_image(*load_model(run.model_path).model, holdout, threads());
   const OneImageTimes times = times_of_one_image({loaded.model.get()}, holdout, threads())[0];
-  return {.hash = hash(arm),
+  return {.hash = recipes_.hash(arm),
           .version = code_version(),
           .arm = arm.name,
           .seed = seed,
@@ -370,7 +266,7 @@ ArmResult MobileStudy::finish(const StudyArm& arm, int seed, const RunSummary& r
 
 // One result a seed: files that were joined may have two.
 std::vector<ArmResult> MobileStudy::results_of(const StudyArm& arm) const {
-  const std::string wanted = hash(arm);
+  const std::string wanted = recipes_.hash(arm);
   std::vector<ArmResult> found;
   for (const ArmResult& result : results_.all()) {
     if (result.hash == wanted && results_.find(wanted, arm.name, result.seed) == &result)

@@ -1,7 +1,8 @@
 #include "train/study/table.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "train/statistics.h"
 
 namespace vmoe {
 
@@ -28,6 +29,7 @@ std::optional<Difference> difference(const std::vector<ArmResult>& arm, const st
   if (ours.empty() || ours[0].empty()) return {};
   return paired_difference(ours, theirs);
 }
+
 ArmSummary summarise(const std::string& name, const std::string& meaning, std::vector<ArmResult> results,
                      const std::vector<ArmResult>& dense) {
   ArmSummary summary;
@@ -38,11 +40,10 @@ ArmSummary summarise(const std::string& name, const std::string& meaning, std::v
   for (const ArmResult& result : results) {
     summary.seeds.push_back(result.seed);
     summary.top1.push_back(result.top1);
-    summary.mean += result.top1 / static_cast<double>(results.size());
   }
-  double squares = 0;
-  for (const double top1 : summary.top1) squares += (top1 - summary.mean) * (top1 - summary.mean);
-  if (results.size() > 1) summary.spread = std::sqrt(squares / static_cast<double>(results.size() - 1));
+  const MeanDeviation top1 = mean_deviation(summary.top1);
+  summary.mean = top1.mean;
+  if (top1.count > 1) summary.spread = top1.deviation;
   if (name != "dense") summary.to_dense = difference(results, dense);
   for (double ArmResult::*figure :
        {&ArmResult::p50_ms, &ArmResult::p95_ms, &ArmResult::experts, &ArmResult::bytes})

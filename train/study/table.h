@@ -12,11 +12,13 @@ namespace vmoe {
 
 struct ArmSummary {
   std::string name, meaning;
-  std::vector<int> seeds;              // rising
-  std::vector<double> top1;            // by seed, 0 to 1
-  double mean = 0;                     // of top1
-  double spread = 0;                   // its standard deviation over seeds (n - 1); 0 for one seed
-  ArmResult figures;                   // of the first seed; times, experts and bytes: means over seeds
+  std::vector<int> seeds;    // rising
+  std::vector<double> top1;  // by seed, 0 to 1
+  double mean = 0;           // of top1
+  double spread = 0;         // its standard deviation over seeds (n - 1); 0 for one seed
+  /// Of the first seed; experts and bytes: means over seeds; times: too, until they are measured anew, all
+  /// arms in turn, with the first seed's models.
+  ArmResult figures;
   std::optional<Difference> to_dense;  // over the seeds that both have; none for dense itself
 };
 
