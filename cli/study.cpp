@@ -73,7 +73,11 @@ void settle(StudyCommand& c) {
 }
 
 Json to_json(const Difference& difference, const std::string& to) {
-  return {{"to", to}, {"mean", difference.mean}, {"low", difference.low}, {"high", difference.high}};
+  return {{"to", to},
+          {"mean", difference.mean},
+          {"low", difference.low},
+          {"high", difference.high},
+          {"seeds", difference.seeds}};
 }
 
 Json to_json(const ArmSummary& arm) {
@@ -120,9 +124,9 @@ void print(std::ostream& out, const Study& study) {
     out << c.arm << " to " << c.to << ": " << text_of(c.difference) << " points\n";
   out << "Top-1: mean and standard deviation over seeds. Differences: 95 % interval, paired bootstrap over "
          "the "
-         "seeds in common\nand the test images. Of one image: times, experts in a block with experts, and "
-         "weights "
-         "read.\n";
+         "seeds in common\nand the test images; of one seed it tells of the images alone. Of one image: "
+         "times, "
+         "experts in a block with experts,\nand weights read.\n";
   for (const std::string& run : study.diverged) out << "No result of " << run << '\n';
   for (const std::string& run : study.elsewhere)
     out << "Another process is at work on " << run

@@ -109,7 +109,7 @@ TEST_CASE("a study trains every arm once and compares them with the dense one") 
   CHECK(bytes_of(file) == before);
   const std::string table = succeed(study_command(output, {"--seeds", "2"})).out;
   CHECK(table.starts_with("arm "));
-  CHECK(count_of(table, "\n") == 16);
+  CHECK(count_of(table, "\n") == 17);
   CHECK(count_of(table, "superclass to ") == 4);
 
   // Another recipe does not mix with this one.

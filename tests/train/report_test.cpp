@@ -121,6 +121,15 @@ TEST_CASE("a report's first sentences claim no more than its figures") {
   report.arms.resize(1);
   page = report_page(report);
   CHECK(has(page, "<strong>mobile</strong> is not distinguishable from <strong>dense</strong>"));
+  CHECK(has(page, "bootstrap over seeds and test images"));
+  report.differences[0] = {"mobile", "dense", -2, -3, -1, 1};  // one seed: no verdict
+  const std::string one = report_page(report);
+  CHECK(
+      has(one,
+          "points of top-1 accuracy against <strong>dense</strong> in one seed (95 % interval over the test "
+          "images alone: −3.00 to −1.00)"));
+  CHECK(has(one, "another seed may say otherwise"));
+  CHECK(has(figure(one, "differences"), "<th>mobile<small>against dense"));
   CHECK(has(page, "<strong>dense</strong> reaches <strong>60.00 %</strong> (1 seed, 24.1 MFLOPs an image)."));
   report.arms[0].top1 = {NAN};
   CHECK(has(report_page(report), "No arm has finished yet."));

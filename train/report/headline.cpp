@@ -24,6 +24,9 @@ std::string answer(const ReportDifference& d) {
   const std::string arm = strong(escaped(d.arm)), to = strong(escaped(d.to)),
                     points = strong(signed_decimal(d.mean, 2)) + " points of top-1 accuracy";
   if (!has_interval(d)) return arm + " has " + points + " against " + to + ", without an interval.";
+  if (d.seeds == 1)
+    return arm + " has " + points + " against " + to +
+           " in one seed (95 % interval over the test images alone: " + interval_text(d) + ").";
   return arm + " is " + verdict_text(d) + " " + to + ": " + points + " (95 % interval " + interval_text(d) +
          ").";
 }
@@ -52,7 +55,7 @@ std::string interval_text(const ReportDifference& d) {
 }
 
 const char* verdict_text(const ReportDifference& d) {
-  if (!has_interval(d)) return "against";
+  if (!has_interval(d) || d.seeds == 1) return "against";
   return d.low > 0 ? "better than" : d.high < 0 ? "worse than" : "not distinguishable from";
 }
 

@@ -55,6 +55,11 @@ bool several_seeds(const StudyReport& report) {
                      [](const ReportArm& arm) { return arm.top1.size() > 1; });
 }
 
+bool one_seed(const StudyReport& report) {
+  return std::any_of(report.differences.begin(), report.differences.end(),
+                     [](const ReportDifference& d) { return d.seeds == 1; });
+}
+
 std::string results(const StudyReport& report) {
   const std::string bars =
       several_seeds(report) ? "Mean over seeds; bars are one standard deviation, ticks on their left single "
@@ -69,9 +74,12 @@ std::string results(const StudyReport& report) {
                      "No arm has both an accuracy and a latency.")) +
          "<h2>Differences</h2>\n" +
          figure("differences", "", difference_table(report),
-                "Differences in top-1 accuracy, in points, with 95 % intervals by paired bootstrap over "
-                "seeds and test images; an interval "
-                "with zero inside is not distinguishable from none.",
+                one_seed(report)
+                    ? "Differences in top-1 accuracy, in points, of one seed, with 95 % intervals by "
+                      "paired bootstrap over the test images: another seed may say otherwise."
+                    : "Differences in top-1 accuracy, in points, with 95 % intervals by paired "
+                      "bootstrap over seeds and test images; an interval with zero inside is not "
+                      "distinguishable from none.",
                 "There are no two arms to compare.") +
          "<h2>Arms</h2>\n" +
          figure("arms", "", arm_table(report),

@@ -43,6 +43,7 @@ struct ReportDifference {
   double mean = ReportArm::kUnknown;  // above 0: `arm` is better
   double low = ReportArm::kUnknown;   // 95 % interval (paired bootstrap)
   double high = ReportArm::kUnknown;
+  int seeds = 0;  // in common; 1: the interval tells of the test images alone. 0: unknown
 };
 
 /// A picture and what is written below it.

@@ -43,8 +43,8 @@ bool has_coarse_labels(const DatasetInfo& data) {
 const std::vector<StudyArm>& mobile_arms() {
   static const std::vector<StudyArm> arms = {
       {"dense", "no experts, equal FLOPs of inference", "none"},
-      {"superclass", "an expert an image, by super-classes of what the dense model confuses", "image",
-       ArmDivision::clustered},
+      {"superclass", "an expert an image, by super-classes of what the dense model (seed 1) confuses",
+       "image", ArmDivision::clustered},
       {"random", "the same with random super-classes of the same sizes", "image", ArmDivision::random},
       {"image", "an expert an image, end to end with a balance loss", "image"},
       {"token", "an expert a token, end to end with a balance loss", "token"},

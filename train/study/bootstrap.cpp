@@ -50,10 +50,11 @@ Difference paired_difference(std::span<const std::vector<uint8_t>> a, std::span<
   }
   std::sort(totals.begin(), totals.end());
   const double points = 100.0 / static_cast<double>(differences.size());
-  const auto quantile = [&](int per_mille) {
-    return points * static_cast<double>(totals[static_cast<size_t>((kRepeats - 1) * per_mille / 1000)]);
-  };
-  return {points * static_cast<double>(total), quantile(25), quantile(975)};
+  constexpr size_t kOutside = kRepeats * 25 / 1000;  // draws below the interval, and as many above it
+  return {.mean = points * static_cast<double>(total),
+          .low = points * static_cast<double>(totals[kOutside]),
+          .high = points * static_cast<double>(totals[kRepeats - 1 - kOutside]),
+          .seeds = static_cast<int>(seeds)};
 }
 
 }  // namespace vmoe

@@ -12,6 +12,7 @@ namespace vmoe {
 struct Difference {
   double mean = 0;
   double low = 0, high = 0;  // 95 % interval of `mean` over draws of seeds and test images
+  int seeds = 0;             // 1: the interval tells of the test images alone
 };
 
 /// The paired bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, percentile method)

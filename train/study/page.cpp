@@ -56,7 +56,7 @@ std::vector<size_t> best_examples(const Routes& routes, const ExpertRoutes& has,
 }
 
 ReportDifference report_difference(const std::string& arm, const std::string& to, const Difference& d) {
-  return {arm, to, d.mean, d.low, d.high};
+  return {arm, to, d.mean, d.low, d.high, d.seeds};
 }
 
 ReportArm report_arm(const ArmSummary& arm) {
