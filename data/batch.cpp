@@ -95,11 +95,12 @@ Mixing TrainingBatches::mixing_at(int64_t position) const {
 
 void TrainingBatches::fill(int64_t first, int count, ImageScratch& scratch, real* images, real* targets,
                            int* labels) const {
-  ImageScratch::Frame frame(scratch);
   const int channels = preprocess_.channels, size = preprocess_.image_size;
   const int64_t numbers = int64_t{channels} * size * size;
-  real* partner = scratch.allocate<real>(numbers);
+  // From an empty scratch, so that the turn of a large image ends with it.
   for (int i = 0; i < count; ++i) make_image(first + i, scratch, images + i * numbers);
+  ImageScratch::Frame frame(scratch);
+  real* partner = scratch.allocate<real>(numbers);
   for (int i = 0; i < count; ++i) {
     const int64_t position = first + i, other = position ^ 1;
     real* image = images + i * numbers;

@@ -15,7 +15,8 @@ namespace vmoe {
 /// epoch. `fill` and `announce` are thread-safe (every thread brings its scratch), `start_epoch` is not.
 class TrainingBatches {
  public:
-  /// `indices` into the training split. Throws UsageError when augmentation or preprocessing is out of range.
+  /// `indices` into the training split. Throws UsageError when augmentation, InputError when preprocessing is
+  /// out of range.
   TrainingBatches(const Dataset& dataset, std::vector<int64_t> indices, Preprocess preprocess,
                   Augment augment, uint64_t seed);
 

@@ -59,7 +59,7 @@ std::unique_ptr<Dataset> open_dataset(const std::string& path, const DatasetOpti
 
 std::string name_of_data(const std::string& path) {
   namespace fs = std::filesystem;
-  if (path == "synthetic" || path.starts_with("synthetic:")) return "synthetic";
+  if (is_synthetic(path)) return "synthetic";
   std::error_code ignored;
   const fs::path data = fs::weakly_canonical(path, ignored);
   return data.has_filename() ? data.filename().string() : "data";

@@ -68,6 +68,12 @@ std::vector<std::string> split_commas(const std::string& text) {
   return parts;
 }
 
+void take(std::string& place, const std::string& path) {
+  if (!place.empty())
+    throw InputError("both " + place + " and " + path + " could be meant; name one of them");
+  place = path;
+}
+
 void add_path(const std::string& path, IdxPaths& paths) {
   std::string prefix;
   std::string* place = role(file_name(path), paths, prefix);
@@ -75,9 +81,7 @@ void add_path(const std::string& path, IdxPaths& paths) {
     throw InputError(path +
                      ": an IDX file should be called like train-images-idx3-ubyte or t10k-labels-idx1-ubyte");
   }
-  if (!place->empty())
-    throw InputError("both " + *place + " and " + path + " could be meant; name one of them");
-  *place = path;
+  take(*place, path);
 }
 
 /// All files of one set in a folder. A plain file is taken rather than its compressed twin.
@@ -97,9 +101,7 @@ IdxPaths find_in_folder(const std::filesystem::path& folder, const std::string* 
     first_prefix = prefix;
     const std::string path = (folder / name).string();
     if (!place->empty() && path == *place + ".gz") continue;
-    if (!place->empty())
-      throw InputError("both " + *place + " and " + path + " could be meant; name one of them");
-    *place = path;
+    take(*place, path);
   }
   return paths;
 }

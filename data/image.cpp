@@ -45,6 +45,7 @@ void ImageScratch::give_back(void* memory) {
 void ImageScratch::reset() {
   last_ = nullptr;
   if (turn_.owns_lock()) {
+    most_ = high_water();
     arena_.emplace();
     turn_.unlock();
   } else {

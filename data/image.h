@@ -1,6 +1,7 @@
 #pragma once
 // What an image is, and where its bytes live while a thread works on it.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -39,7 +40,7 @@ decltype(auto) naming_image(const Name& name, const Call& call) {
 }
 
 /// The bytes of one thread while it reads, decodes and resizes images: a bump allocator with a budget. Once
-/// it has grown to the largest image, it asks the system for nothing more.
+/// it has grown to the largest image that kOwnBytes hold, it asks the system for nothing more.
 ///
 /// What the budget bounds is the whole process: beyond kOwnBytes a scratch takes a turn that only one thread
 /// can have at a time, keeps it until its memory is forgotten, and then gives the memory back. So T threads
@@ -73,8 +74,11 @@ class ImageScratch {
   void reserve(size_t bytes);
 
   size_t used() const { return arena_->used(); }
-  /// The most that was in use at once.
-  size_t high_water() const { return arena_->high_water(); }
+  /// The most that was in use at once, of large images, too.
+  size_t high_water() const { return std::max(most_, arena_->high_water()); }
+  /// Of it, what every thread may have at a time, and what one thread at a time has beyond that.
+  size_t own_high_water() const { return std::min(high_water(), kOwnBytes); }
+  size_t shared_high_water() const { return high_water() - own_high_water(); }
   size_t budget() const { return budget_; }
 
   /// A place to go back to. `rewind` leaves the forgotten bytes readable until the next allocation, so that a
@@ -98,6 +102,7 @@ class ImageScratch {
  private:
   size_t budget_;
   std::optional<Arena> arena_;
+  size_t most_ = 0;       // in use at once in arenas that were given back
   void* last_ = nullptr;  // what was handed out last, and the place before it
   Arena::Mark before_last_{};
   std::unique_lock<std::mutex> turn_;  // held while more than kOwnBytes are in use

@@ -14,7 +14,7 @@ bool is_jpeg(Bytes bytes);
 ImageHeader read_jpeg_header(Bytes bytes, std::string_view name);
 
 /// Walks the whole file: marker lengths; counts, codes and definitions of every table used; frame and scan
-/// headers, and that the scans together give each coefficient exactly once; every bit of compressed data; the
+/// headers, that no scan gives a bit of a coefficient again, and the first one of every component is there; every bit of compressed data; the
 /// end marker. Refuses more than kMaxPixels pixels and scans * pixels > 2^31. After the end marker only
 /// zeros, another picture, a film or a trailer of a phone's camera may follow. Throws InputError naming the
 /// byte. Needs scratch for progressive files (forgotten before it returns).

@@ -57,7 +57,9 @@ class PngWalk {
     type_ = reader_.be32("a chunk");
     body_ = reader_.take(length, "a chunk");
     const uint32_t checksum = reader_.be32("a chunk");
-    if (critical() && crc32(0, checked.data(), static_cast<uInt>(checked.size())) != checksum) {
+    // A colour to be transparent decides about pixels, too.
+    const bool decides = critical() || type_ == type("tRNS");
+    if (decides && crc32(0, checked.data(), static_cast<uInt>(checked.size())) != checksum) {
       bad_file(reader_.name(), chunk_, "wrong checksum of chunk " + type_name());
     }
   }

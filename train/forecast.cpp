@@ -23,8 +23,15 @@ size_t largest_chunk(Inference& inference) {
   size_t most = 0;
   for (int i = 0; i < inference.threads(); ++i) {
     const InferenceWorker& worker = inference.worker(i);
-    most = std::max(most, worker.arena.high_water() + worker.scratch.high_water());
+    most = std::max(most, worker.arena.high_water() + worker.scratch.own_high_water());
   }
+  return most;
+}
+
+size_t large_image_bytes(Inference& inference) {
+  size_t most = 0;
+  for (int i = 0; i < inference.threads(); ++i)
+    most = std::max(most, inference.worker(i).scratch.shared_high_water());
   return most;
 }
 
@@ -46,6 +53,7 @@ class Trial {
 
   size_t chunk() const { return chunk_; }
   size_t evaluation_chunk() const { return evaluation_chunk_; }
+  size_t large_image() const { return large_image_; }
   double input_share() const { return input_share_; }
 
  private:
@@ -58,7 +66,7 @@ class Trial {
   Model model_;
   Optimizer optimizer_;
   TrainingBatches batches_;
-  size_t chunk_ = 0, evaluation_chunk_ = 0;
+  size_t chunk_ = 0, evaluation_chunk_ = 0, large_image_ = 0;
   double input_share_ = 0;
 };
 
@@ -81,6 +89,7 @@ double Trial::time_steps(const StepConfig& config, double seconds) {
     input += figures.input_seconds / (taken.back() * step.threads());
   }
   chunk_ = std::max(chunk_, step.chunk_bytes());
+  large_image_ = std::max(large_image_, step.large_image_bytes());
   input_share_ = input / static_cast<double>(taken.size());
   return median(taken);
 }
@@ -100,6 +109,7 @@ double Trial::time_evaluation(double seconds) {
   const double fit = seconds / an_image;
   an_image = evaluate_first(fit < static_cast<double>(all) ? std::max(few, static_cast<int64_t>(fit)) : all);
   evaluation_chunk_ = largest_chunk(inference);
+  large_image_ = std::max(large_image_, large_image_bytes(inference));
   return an_image * static_cast<double>(all);
 }
 
@@ -144,6 +154,7 @@ Calibration calibrate(const RunPlan& plan, double seconds) {
                                              : step_from_parts(trial, plan, whole, part, 0.8 * seconds);
     result.evaluation_seconds = trial.time_evaluation(0.15 * seconds);
     result.evaluation_chunk = trial.evaluation_chunk();
+    result.large_image = trial.large_image();
     result.input_share = trial.input_share();
   }
   // The model is gone; what stays was there before, or is code, stacks and buffers that the run will have,
@@ -175,7 +186,8 @@ RunMemory memory_of(const RunPlan& plan, const Calibration& measured, int lanes,
   memory.thread_gradients = busy * Gradients::bytes(store, touched_experts(cut, config));
   memory.packed = PackedWeights(store, kernels(), true, training_weights(model, plan.step.precision)).bytes();
   memory.activations =
-      busy * measured.chunk * static_cast<size_t>(cut.chunk) / static_cast<size_t>(own.chunk);
+      busy * measured.chunk * static_cast<size_t>(cut.chunk) / static_cast<size_t>(own.chunk) +
+      measured.large_image;
   memory.evaluation = PackedWeights(store, kernels(), false).bytes();
   if (!plan.split.holdout.empty()) {
     memory.evaluation += static_cast<size_t>(threads) * measured.evaluation_chunk;
@@ -184,7 +196,7 @@ RunMemory memory_of(const RunPlan& plan, const Calibration& measured, int lanes,
 }
 
 size_t evaluation_bytes(Inference& inference) {
-  return static_cast<size_t>(inference.threads()) * largest_chunk(inference);
+  return static_cast<size_t>(inference.threads()) * largest_chunk(inference) + large_image_bytes(inference);
 }
 
 // Weights, two moments, gradients of the batch, one packed copy for evaluation, and two for training, of which

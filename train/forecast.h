@@ -34,6 +34,7 @@ struct Calibration {
   size_t program = 0;             // bytes
   size_t chunk = 0;               // bytes of one thread's training chunk, arena and scratch
   size_t evaluation_chunk = 0;    // the same in evaluation
+  size_t large_image = 0;         // what one thread at a time has beyond that for a large image
   double step_seconds = 0;        // one update
   double evaluation_seconds = 0;  // of the whole hold-out
   double input_share = 0;         // of the threads' time: reading and decoding

@@ -105,7 +105,13 @@ TrainingStep::~TrainingStep() = default;
 size_t TrainingStep::chunk_bytes() const {
   size_t most = 0;
   for (const auto& worker : workers_)
-    most = std::max(most, worker->arena.high_water() + worker->scratch.high_water());
+    most = std::max(most, worker->arena.high_water() + worker->scratch.own_high_water());
+  return most;
+}
+
+size_t TrainingStep::large_image_bytes() const {
+  size_t most = 0;
+  for (const auto& worker : workers_) most = std::max(most, worker->scratch.shared_high_water());
   return most;
 }
 

@@ -73,6 +73,8 @@ class TrainingStep {
   int threads() const { return static_cast<int>(workers_.size()); }
   /// Bytes that one thread needed for a chunk so far, arena and scratch (of the thread that needed most).
   size_t chunk_bytes() const;
+  /// Bytes that a large image took beyond that, which one thread at a time has (data/image.h).
+  size_t large_image_bytes() const;
 
  private:
   struct Worker;

@@ -378,6 +378,9 @@ TEST_CASE("PNG chunks in an impossible order are refused") {
 
 TEST_CASE("a transparency chunk that does not fit is refused") {
   refusal(png(png_header(1, 1, 8, 2), {0, 1, 2, 3}, png_chunk("tRNS", {0, 1})), "tRNS");
+  ByteVector damaged = png_chunk("tRNS", {0, 1, 0, 2, 0, 3});
+  ++damaged.back();
+  refusal(png(png_header(1, 1, 8, 2), {0, 1, 2, 3}, damaged), "wrong checksum of chunk tRNS");
   refusal(png(png_header(1, 1, 8, 6), {0, 1, 2, 3, 4}, png_chunk("tRNS", {0, 1, 0, 1, 0, 1})), "tRNS");
 }
 

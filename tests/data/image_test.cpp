@@ -71,6 +71,10 @@ TEST_CASE("large images take turns, however many threads there are") {
   }
   for (std::thread& thread : threads) thread.join();
   CHECK_FALSE(together);
+  ImageScratch scratch;
+  scratch.allocate_bytes(ImageScratch::kOwnBytes + 1);
+  scratch.reset();
+  CHECK(scratch.high_water() > ImageScratch::kOwnBytes);  // though its memory went back
 }
 
 TEST_CASE("grey is made from colour by ITU-R 601, as in Pillow") {
