@@ -1,10 +1,12 @@
 #include "tensor/matmul.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstring>
 #include <string>
 
 #include "tensor/kernels/timed.h"
+#include "tensor/scratch.h"
 
 #if defined(VMOE_OPENBLAS) && !defined(VMOE_F64)
 #include <cblas.h>
@@ -15,20 +17,21 @@ extern "C" __attribute__((weak)) int blas_thread_shutdown_();
 
 namespace vmoe {
 
+int blas_vector_bytes(std::string core) {
+  // In capitals: a library for one processor alone spells it so, one that chooses among many does not.
+  for (char& c : core) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  for (const char* wide : {"SKYLAKEX", "COOPERLAKE", "SAPPHIRERAPIDS"}) {
+    if (core == wide) return 64;
+  }
+  return core == "HASWELL" || core == "ZEN" ? 32 : 16;
+}
+
 #ifdef VMOE_USE_BLAS
 
 namespace {
 
-// Bytes of the vectors that OpenBLAS's kernels use on this processor. It knows processors by model, and one
-// that is newer than itself gets its oldest kernels, however wide the machine is.
-int blas_vector_bytes() {
-  static const int bytes = [] {
-    const std::string core = openblas_get_corename();
-    for (const char* wide : {"SkylakeX", "Cooperlake", "Sapphirerapids"}) {
-      if (core == wide) return 64;
-    }
-    return core == "Haswell" || core == "Zen" ? 32 : 16;
-  }();
+int linked_blas_vector_bytes() {
+  static const int bytes = blas_vector_bytes(openblas_get_corename());
   return bytes;
 }
 
@@ -41,7 +44,7 @@ bool blas_is_serial() {
 }  // namespace
 
 bool blas_serves(const Kernels& k) {
-  return !blas_is_serial() && k.vector_bytes > 0 && k.vector_bytes <= blas_vector_bytes();
+  return !blas_is_serial() && k.vector_bytes > 0 && k.vector_bytes <= linked_blas_vector_bytes();
 }
 
 void hold_blas_to_one_thread() {
@@ -71,6 +74,10 @@ std::string blas_description() {
          (kind >= 0 && kind < 3 ? kinds[kind] : "unknown threads") + ", held to 1 thread";
 }
 
+static const char* blas_core() {
+  return openblas_get_corename();
+}
+
 #else
 
 bool blas_serves(const Kernels&) {
@@ -89,7 +96,15 @@ std::string blas_description() {
   return "none: own kernels";
 }
 
+static const char* blas_core() {
+  return "none";
+}
+
 #endif
+
+std::string weight_gradient_name() {
+  return blas_serves(kernels()) ? std::string("OpenBLAS ") + blas_core() : "own";
+}
 
 void multiply(Team& team, const Gemm& g) {
   const Kernels& k = kernels();
@@ -105,7 +120,7 @@ void multiply(Team& team, const Gemm& g) {
 }
 
 void multiply(Arena& arena, Team& team, const NarrowKernels& kernels, const NarrowProduct& p) {
-  const Arena::Mark mark = arena.mark();
+  const Scratch scope(arena);
   const int64_t row = kernels.row_bytes(p.k), panel = kernels.panel_bytes(p.k);
   auto* rows = arena.allocate<std::byte>(p.m * row);
   // Encoding a row takes far less time than multiplying it by a whole weight: pieces of many rows.
@@ -128,7 +143,6 @@ void multiply(Arena& arena, Team& team, const NarrowKernels& kernels, const Narr
                   .bias = p.bias ? p.bias + first : nullptr,
                   .base = p.base ? p.base + first : nullptr});
   });
-  arena.release(mark);
 }
 
 const real* pack_in(Arena& arena, int64_t k, int64_t n, Matrix b) {
@@ -163,17 +177,16 @@ void weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, const 
     return;
   }
 #endif
-  const Arena::Mark mark = arena.mark();
+  const Scratch scope(arena);
   // dY is read along its columns as it lies: the numbers of one row that a block needs stand in one cache
   // line.
   real* scratch = arena.allocate<real>(kernels().packed_size(rows, in));
   multiply_once(scratch, out, in, rows, {dy, 1, out}, {x, in, 1}, dw, in, add);
-  arena.release(mark);
 }
 
 void weight_gradient(Arena& arena, const NarrowKernels& kernels, int64_t rows, int64_t out, int64_t in,
                      const real* dy, const real* x, real* dw, bool add) {
-  const Arena::Mark mark = arena.mark();
+  const Scratch scope(arena);
   auto* dy_rows = arena.allocate<std::byte>(out * kernels.row_bytes(rows));
   auto* x_panels = arena.allocate<std::byte>(kernels.packed_bytes(rows, in));
   {
@@ -191,7 +204,6 @@ void weight_gradient(Arena& arena, const NarrowKernels& kernels, int64_t rows, i
                 .c_row = in,
                 .bias = nullptr,
                 .base = add ? dw : nullptr});
-  arena.release(mark);
 }
 
 }  // namespace vmoe

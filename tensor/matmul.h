@@ -18,7 +18,14 @@ void hold_blas_to_one_thread();
 /// packing cannot be shared, and there it is about as fast at equal width and 0.6 times as fast at half of it.
 /// The plain kernels, being the definition, do without it.
 bool blas_serves(const Kernels& kernels);
-/// "OpenBLAS 0.3.21 Haswell, pthreads, held to 1 thread", or "none: own kernels".
+/// Bytes of the vectors that OpenBLAS's kernels for this core use, as it calls it. It knows processors by
+/// model, and one that is newer than itself gets its oldest kernels, however wide the machine is.
+int blas_vector_bytes(std::string core);
+/// What computes weight gradients beside the kernels in use, which rounds as no other does: "own", or "OpenBLAS"
+/// and its core.
+std::string weight_gradient_name();
+/// OpenBLAS's own description, its core, whether and why it is not used, and its kind of threads; or
+/// "none: own kernels".
 std::string blas_description();
 
 /// The product `g`, its panels shared between the threads of the team. The same bytes for any team.

@@ -6,6 +6,7 @@
 
 #include "moe/layers.h"
 #include "tensor/kernels/kernels.h"
+#include "tensor/matmul.h"
 #include "train/division.h"
 #include "train/initial_model.h"
 #include "train/threads.h"
@@ -122,6 +123,7 @@ nlohmann::ordered_json settings_of(const TrainOptions& options, const RunPlan& p
   if (!options.init.empty()) json["init"] = fingerprint_of(options.init);
   // Not "auto", which is something else on another machine.
   json["isa"] = kernels().name;
+  json["weight-gradients"] = weight_gradient_name();
   json["precision"] = name_of(plan.step.precision);
   const NarrowKernels* narrow = training_kernels(plan.step.precision);
   json["precision-isa"] = narrow ? narrow->name : "none";

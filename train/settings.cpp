@@ -12,8 +12,11 @@ namespace {
 namespace fs = std::filesystem;
 
 // Settings that earlier programs did not write; a model has keys that they did not know.
-void add_what_was_meant(Record& then, const std::string& where) {
-  if (then.is_object() && !then.contains("precision")) {
+void add_what_was_meant(const Record& now, Record& then, const std::string& where) {
+  // Not known: it depends on the library, and is taken to be as it was.
+  if (!then.contains("weight-gradients") && now.contains("weight-gradients"))
+    then["weight-gradients"] = now["weight-gradients"];
+  if (!then.contains("precision")) {
     then["precision"] = "fp32";
     then["precision-isa"] = "none";
   }
@@ -47,7 +50,7 @@ std::optional<SettingDifference> first_difference(const Record& before, const Re
 
 void require_same_settings(const Record& now, Record then, const std::string& where) {
   if (!then.is_object()) throw InputError(where + ": 'settings' must be an object");
-  add_what_was_meant(then, where);
+  add_what_was_meant(now, then, where);
   if (then.contains("data") && now.contains("data") && same_path(then["data"], now["data"]))
     then["data"] = now["data"];
   const auto difference = first_difference(then, now);
@@ -56,6 +59,10 @@ void require_same_settings(const Record& now, Record then, const std::string& wh
   if (name == "isa" && then.contains("isa") && then["isa"].is_string()) {
     throw ResumeError("the run computes with the instruction set " + was + ", not " + is + "; give --isa " +
                       then["isa"].get<std::string>() + ", or --overwrite to start anew");
+  }
+  if (name == "weight-gradients") {
+    throw ResumeError("the run's weight gradients were computed by " + was + ", here they are by " + is +
+                      ", which rounds differently; go on where it was begun, or --overwrite to start anew");
   }
   if (is == "none") throw ResumeError("the run has " + name + " " + was + ", which must be given again");
   throw ResumeError("" + name + " is " + is + ", but the run has " + was +

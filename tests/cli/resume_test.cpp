@@ -197,6 +197,26 @@ TEST_CASE("a run from before there was a choice of precision was in fp32, and is
   succeed(train_command(run, {"--max-steps", "2", "--resume", "--isa", "plain"}));
 }
 
+TEST_CASE("a run remembers what computed its weight gradients, and is not continued by another library") {
+  const TemporaryFolder folder;
+  const std::string run = (folder / "run").string();
+  const fs::path file = folder / "run" / "last.state.safetensors";
+  const std::vector<std::string> on = {"--resume", "--isa", "plain"};
+  succeed(train_command(run, {"--max-steps", "1", "--isa", "plain"}));
+  const std::string state = bytes_of(file), entry = R"(,\"weight-gradients\":\"own\")";
+  const size_t at = state.find(entry);
+  REQUIRE(at != std::string::npos);
+  const auto write = [&](const std::string& other) {
+    std::ofstream(file, std::ios::binary) << std::string(state).replace(at, entry.size(), other);
+  };
+  write(R"(,\"weight-gradients\":\"Zen\")");
+  const Outcome refused = vmoe::testing::vmoe(train_command(run, on));
+  CHECK(refused.code == 2);
+  CHECK(refused.err.find("computed by \"Zen\", here they are by \"own\"") != std::string::npos);
+  write(std::string(entry.size(), ' '));  // of an earlier program
+  succeed(train_command(run, on));
+}
+
 TEST_CASE("a run remembers which instruction set auto became, and another machine's auto is refused") {
   const TemporaryFolder folder;
   const std::string run = (folder / "run").string();

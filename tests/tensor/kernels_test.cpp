@@ -444,6 +444,12 @@ TEST_CASE("an element of a product is the same bytes whatever rows and columns a
 
 TEST_CASE("OpenBLAS never stands in for the definition, nor for wider kernels than it serves already") {
   CHECK_FALSE(blas_serves(plain()));
+  for (const char* core : {"SkylakeX", "Cooperlake", "SapphireRapids", "SKYLAKEX"}) {
+    CAPTURE(core);
+    CHECK(blas_vector_bytes(core) == 64);
+  }
+  CHECK((blas_vector_bytes("Haswell") == 32 && blas_vector_bytes("ZEN") == 32));
+  CHECK(blas_vector_bytes("Prescott") == 16);
   bool served = true;
   for (size_t i = 1; i < available_kernels().size(); ++i) {
     const bool serves = blas_serves(*available_kernels()[i]);
