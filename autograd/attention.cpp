@@ -1,5 +1,5 @@
 // Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762), fused per head: the scores of one head
-// live in cache only, and the backward pass reads the probabilities that the forward pass kept.
+// live in cache only, unless a backward pass is to come, for which the probabilities of all heads are kept.
 
 #include "autograd/attention_heads.h"
 
@@ -8,6 +8,7 @@
 
 #include "autograd/ops.h"
 #include "tensor/matmul.h"
+#include "tensor/scratch.h"
 
 namespace vmoe {
 
@@ -43,7 +44,7 @@ void forward(real* scratch, const Head& h, const real* q, const real* k, const r
 // q, k, v and dq, dk, dv lie alike; dq, dk, dv are overwritten.
 void backward(Arena& arena, const Head& h, const real* q, const real* k, const real* v, const real* p,
               const real* dy, int64_t dy_row, real* dq, real* dk, real* dv) {
-  const Arena::Mark mark = arena.mark();
+  const Scratch scope(arena);
   const int64_t tokens = h.tokens, score_row = h.score_row;
   real* ds = arena.allocate<real>(tokens * score_row);
   real* scratch = arena.allocate<real>(scratch_size(h));
@@ -54,7 +55,6 @@ void backward(Arena& arena, const Head& h, const real* q, const real* k, const r
   kernels().softmax_backward(tokens, tokens, score_row, h.factor, p, ds, ds, false);
   multiply_once(scratch, tokens, h.size, tokens, dscores, {k, h.row, 1}, dq, h.row, false);
   multiply_once(scratch, tokens, h.size, tokens, dscores.transposed(), {q, h.row, 1}, dk, h.row, false);
-  arena.release(mark);
 }
 
 }  // namespace
@@ -65,7 +65,7 @@ int64_t AttentionHeads::score_row() const {
 
 void AttentionHeads::forward(Arena& arena, Team& team, const real* qkv, real* p, real* y) const {
   const Head head = head_of(*this);
-  const Arena::Mark mark = arena.mark();
+  const Scratch scope(arena);
   const int items = static_cast<int>(batch * heads);
   const int64_t own = team.threads() == 1 ? 0 : 1;  // one thread: the same scratch for all heads, in cache
   const int64_t scratch_step = own * scratch_size(head);
@@ -78,7 +78,6 @@ void AttentionHeads::forward(Arena& arena, Team& team, const real* qkv, real* p,
     vmoe::forward(scratch + item * scratch_step, head, q, q + width, q + 2 * width,
                   probabilities + item * scores_step, y + b * tokens * width + h * head.size, width);
   });
-  arena.release(mark);
 }
 
 void AttentionHeads::backward(Arena& arena, const real* qkv, const real* p, const real* dy,
@@ -105,11 +104,10 @@ Var attention(Tape& tape, Var qkv, int heads) {
   all.forward(tape.arena(), tape.team(), X.data, p, y.data);
   return tape.record(y, {qkv}, [=](Tape& tape, Tensor dy) {
     const auto [dx, fresh] = tape.grad_target(qkv);
-    const Arena::Mark mark = tape.arena().mark();
+    const Scratch scope(tape.arena());
     const Tensor d = fresh ? dx : tape.allocate(X.shape);
     all.backward(tape.arena(), X.data, p, dy.data, d.data);
     if (!fresh) kernels().add(d.count(), dx.data, d.data, dx.data);
-    tape.arena().release(mark);
   });
 }
 

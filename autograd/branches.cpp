@@ -9,6 +9,7 @@
 #include "autograd/ops.h"
 #include "autograd/pass_on.h"
 #include "autograd/row_blocks.h"
+#include "tensor/scratch.h"
 
 namespace vmoe {
 
@@ -134,8 +135,7 @@ Var mlp_branch(Tape& tape, Var x, NormInputs norm, LinearInputs fc1, Activation 
   const LinearPart down =
       linear_part(tape, "mlp_branch: fc2.weight", fc2.weight, "mlp_branch: fc2.bias", fc2.bias, hidden);
   require_shape("mlp_branch: fc2.weight", tape.value(fc2.weight).shape, {width, hidden});
-  const bool exact = activation == Activation::gelu;
-  const auto activate = exact ? kernels().gelu : kernels().gelu_tanh;
+  const ActivationPart activate(activation);
   const Tensor y = tape.allocate(X.shape);
   const NormPart before = norm_part(tape, x, norm);
   real* u = tape.recording() ? tape.arena().allocate<real>(rows * hidden) : nullptr;
@@ -148,28 +148,25 @@ Var mlp_branch(Tape& tape, Var x, NormInputs norm, LinearInputs fc1, Activation 
       real* before_activation = u ? u + first * hidden : a;
       before.forward(tape, first, some, h);
       up.forward(tape, some, h, before_activation);
-      tape.team().share_range(some, kPiece / hidden + 1, [=](int64_t piece, int64_t count) {
-        activate(count * hidden, before_activation + piece * hidden, a + piece * hidden);
-      });
+      activate.forward(tape, some, hidden, before_activation, a);
       down.forward(tape, some, a, y.data + first * width, X.data + first * width);
     }
   }
-  return tape.record(
-      y, {x, norm.gain, norm.bias, fc1.weight, fc1.bias, fc2.weight, fc2.bias}, [=](Tape& tape, Tensor dy) {
-        const auto to_norm = before.gradients(tape);
-        const auto to_up = up.gradients(tape), to_down = down.gradients(tape);
-        Scratch scratch(tape.arena());
-        real *a = scratch.numbers(rows * hidden), *du = scratch.numbers(rows * hidden);
-        const auto differentiate = exact ? kernels().gelu_backward : kernels().gelu_tanh_backward;
-        down.backward_input(tape, rows, dy.data, du);
-        differentiate(rows * hidden, u, du, du, false, a);
-        down.backward_weights(tape, to_down, rows, dy.data, a);
-        real *h = scratch.numbers(rows * width), *dh = scratch.numbers(rows * width);
-        before.forward(tape, 0, rows, h);
-        up.backward_weights(tape, to_up, rows, du, h);
-        up.backward_input(tape, rows, du, dh);
-        before.backward(tape, to_norm, dy, dh);
-      });
+  return tape.record(y, {x, norm.gain, norm.bias, fc1.weight, fc1.bias, fc2.weight, fc2.bias},
+                     [=](Tape& tape, Tensor dy) {
+                       const auto to_norm = before.gradients(tape);
+                       const auto to_up = up.gradients(tape), to_down = down.gradients(tape);
+                       Scratch scratch(tape.arena());
+                       real *a = scratch.numbers(rows * hidden), *du = scratch.numbers(rows * hidden);
+                       down.backward_input(tape, rows, dy.data, du);
+                       activate.backward(rows * hidden, u, du, du, a);
+                       down.backward_weights(tape, to_down, rows, dy.data, a);
+                       real *h = scratch.numbers(rows * width), *dh = scratch.numbers(rows * width);
+                       before.forward(tape, 0, rows, h);
+                       up.backward_weights(tape, to_up, rows, du, h);
+                       up.backward_input(tape, rows, du, dh);
+                       before.backward(tape, to_norm, dy, dh);
+                     });
 }
 
 }  // namespace vmoe

@@ -8,28 +8,9 @@
 #include "autograd/pass_on.h"
 #include "autograd/routing_checks.h"
 #include "autograd/row_blocks.h"
+#include "tensor/scratch.h"
 
 namespace vmoe {
-
-namespace {
-
-// first[e] .. first[e + 1] - 1 must be a range for every expert e, the first of them must begin at 0 and the
-// last end at `count`. `where` names the list: "expert_linear: first".
-void require_ranges(const char* where, View<const int> first, int64_t experts, int64_t count) {
-  require_shape(where, first.shape, {experts + 1});
-  const auto complain = [&](int64_t e, const std::string& expected) {
-    throw ShapeError(std::string(where) + "[" + std::to_string(e) + "] is " + std::to_string(first[e]) +
-                     ", expected " + expected);
-  };
-  if (first[0] != 0) complain(0, "0");
-  for (int64_t e = 0; e < experts; ++e) {
-    if (first[e] <= first[e + 1]) continue;
-    complain(e, "0 to first[" + std::to_string(e + 1) + "], which is " + std::to_string(first[e + 1]));
-  }
-  if (first[experts] != count) complain(experts, std::to_string(count) + ", how many there are");
-}
-
-}  // namespace
 
 // For the rows of expert e:  y = x W_e^T + b_e
 // dx += dy W_e,  dW_e += dy^T x,  db_e += sum over rows of dy
@@ -121,8 +102,7 @@ Var expert_mlp(Tape& tape, Var base, Var x, Var gate, View<const int> unit, View
 
   const ExpertRows part{unit, first, all_rows / units, width, hidden, fc1, fc2};
   const int64_t rows = part.rows, unit_size = part.unit_size(), hidden_size = rows * hidden;
-  const bool exact = activation == Activation::gelu;
-  const auto activate = exact ? kernels().gelu : kernels().gelu_tanh;
+  const ActivationPart activate(activation);
   const Tensor y = tape.allocate(X.shape);
   if (base) {
     kernels().scale(y.count(), 1, tape.value(base).data, y.data);
@@ -145,9 +125,7 @@ Var expert_mlp(Tape& tape, Var base, Var x, Var gate, View<const int> unit, View
         real *some_z = keep ? z + a * hidden_size : h, *some_o = keep ? o + a * unit_size : o_rows;
         part.up(e).forward(tape, some, part.gather(a, count, X.data, x_rows),
                            tape.value(fc1.bias).data + e * hidden, nullptr, some_z);
-        tape.team().share_range(some, kPiece / hidden + 1, [=](int64_t piece, int64_t length) {
-          activate(length * hidden, some_z + piece * hidden, h + piece * hidden);
-        });
+        activate.forward(tape, some, hidden, some_z, h);
         part.down(e).forward(tape, some, h, tape.value(fc2.bias).data + e * width, nullptr, some_o);
         for (int64_t i = 0; i < count; ++i)
           kernels().axpy(unit_size, G[a + i], some_o + i * unit_size, y.data + unit[a + i] * unit_size);
@@ -160,7 +138,6 @@ Var expert_mlp(Tape& tape, Var base, Var x, Var gate, View<const int> unit, View
         real* const dx = tape.wants_grad(x) ? tape.grad(x).data : nullptr;
         real* const dgate = tape.wants_grad(gate) ? tape.grad(gate).data : nullptr;
         const ExpertRows::Gradients* to = part.gradients(tape);
-        const auto differentiate = exact ? kernels().gelu_backward : kernels().gelu_tanh_backward;
         // Room for all rows, though it is used by one expert after the other, and for what a product of all
         // rows would pack: what a chunk takes must not depend on where its units go.
         Scratch scratch(tape.arena());
@@ -181,7 +158,7 @@ Var expert_mlp(Tape& tape, Var base, Var x, Var gate, View<const int> unit, View
             if (dgate) dgate[from + i] += kernels().dot(unit_size, d, o + (from + i) * unit_size);
           }
           part.down(e).backward_input(tape, some, d_o, dz, false);
-          differentiate(some * hidden, z + from * hidden_size, dz, dz, false, h);
+          activate.backward(some * hidden, z + from * hidden_size, dz, dz, h);
           part.down(e).backward_weights(tape, to[e].down, some, d_o, h);
           part.up(e).backward_weights(tape, to[e].up, some, dz, part.gather(from, count, X.data, x_room));
           if (!dx) continue;

@@ -53,4 +53,20 @@ struct LinearPart {
 LinearPart linear_part(Tape& tape, const char* weight_name, Var weight, const char* bias_name, Var bias,
                        int64_t in);
 
+/// The activation between the layers of an MLP, on x [rows, width].
+class ActivationPart {
+ public:
+  explicit ActivationPart(Activation activation);
+  /// y = f(x); y may be x.
+  void forward(Tape& tape, int64_t rows, int64_t width, const real* x, real* y) const;
+  /// dx = dy f'(x), and y = f(x) once more, of `count` numbers; dx may be dy.
+  void backward(int64_t count, const real* x, const real* dy, real* dx, real* y) const {
+    backward_(count, x, dy, dx, false, y);
+  }
+
+ private:
+  void (*forward_)(int64_t n, const real* x, real* y);
+  void (*backward_)(int64_t n, const real* x, const real* dy, real* dx, bool add, real* y);
+};
+
 }  // namespace vmoe

@@ -34,7 +34,7 @@ Var reshape(Tape& tape, Var x, const Shape& shape);
 // --- linear.cpp ---
 /// y = x W^T + b: x [..., I], W [O, I] (or [O, c, h, w] with c*h*w = I), b [O] or none; y [..., O].
 Var linear(Tape& tape, Var x, Var weight, Var bias);
-/// Batched product: a [B, M, K], b [B, K, N] -> [B, M, N].
+/// Batched product, of which attention's composition is made in tests: a [B, M, K], b [B, K, N] -> [B, M, N].
 Var matmul(Tape& tape, Var a, Var b);
 /// Batched product with the second factor transposed: a [B, M, K], b [B, N, K] -> [B, M, N].
 Var matmul_transposed(Tape& tape, Var a, Var b);
@@ -46,7 +46,7 @@ Var layer_norm(Tape& tape, Var x, Var gain, Var bias, real eps);
 // --- softmax.cpp ---
 /// Softmax over the last axis.
 Var softmax(Tape& tape, Var x);
-/// Logarithm of the softmax over the last axis.
+/// Logarithm of the softmax over the last axis. The composition of softmax_cross_entropy in tests.
 Var log_softmax(Tape& tape, Var x);
 /// Sum over rows of -sum_n target[r, n] log softmax(logits)[r, n]: logits [R, N], targets [R, N] a constant
 /// whose rows sum to 1; a scalar, shape []. (Fused softmax, logarithm and sum.)
@@ -58,6 +58,7 @@ Var sum(Tape& tape, Var x);
 /// Multi-head self-attention without its linear layers: qkv [B, T, 3 D] holds query, key and value side by
 /// side, each split into H heads of D/H; y [B, T, D] = concat over heads of softmax(Q K^T / sqrt(D/H)) V.
 Var attention(Tape& tape, Var qkv, int heads);
+// The two ends of the composition that attention is held to:
 /// Part 0, 1, 2 (query, key, value) of qkv [B, T, 3 D] by head: [B*H, T, D/H].
 Var split_heads(Tape& tape, Var qkv, int heads, int part);
 /// [B*H, T, d] -> [B, T, H*d].

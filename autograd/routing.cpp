@@ -8,16 +8,6 @@
 
 namespace vmoe {
 
-// Every index must name one of the `count` rows or columns of x; any other would read or write beside it.
-void require_indices(const char* where, View<const int> index, int64_t count, const Shape& x) {
-  for (int64_t a = 0; a < index.count(); ++a) {
-    if (index[a] >= 0 && index[a] < count) continue;
-    throw ShapeError(std::string(where) + "[" + std::to_string(a) + "] is " + std::to_string(index[a]) +
-                     ", expected at least 0 and below " + std::to_string(count) + " for shape " +
-                     to_string(x));
-  }
-}
-
 // y[a] = x[index[a]]        dx[index[a]] += dy[a]
 Var gather_rows(Tape& tape, Var x, View<const int> index) {
   const Tensor X = tape.value(x);

@@ -1,9 +1,7 @@
 #pragma once
-// How the fused ops cut rows into blocks that stay in the cache, and where they keep what lives as long.
+// How the fused ops cut rows into blocks that stay in the cache.
 
 #include <cstdint>
-
-#include "tensor/arena.h"
 
 namespace vmoe {
 
@@ -19,19 +17,5 @@ inline int64_t even_block(int64_t count, int64_t most) {
   const int64_t blocks = (count + most - 1) / most;
   return blocks ? (count + blocks - 1) / blocks : 0;
 }
-
-/// Memory of the arena for the time of a scope.
-class Scratch {
- public:
-  explicit Scratch(Arena& arena) : arena_(arena), mark_(arena.mark()) {}
-  ~Scratch() { arena_.release(mark_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  real* numbers(int64_t count) { return arena_.allocate<real>(count); }
-
- private:
-  Arena& arena_;
-  Arena::Mark mark_;
-};
 
 }  // namespace vmoe

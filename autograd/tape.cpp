@@ -31,7 +31,7 @@ Var Tape::constant(Tensor value) {
 Var Tape::leaf(Tensor value) {
   Node node;
   node.value = value;
-  node.is_leaf = node.wants_grad = true;
+  node.wants_grad = true;
   return push(node);
 }
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "tensor/arena.h"
+#include "tensor/error.h"
 #include "tensor/gradients.h"
 #include "tensor/packed_weights.h"
 #include "tensor/parameter_store.h"
@@ -58,7 +59,11 @@ class Tape {
   /// A parameter of the store (one node per parameter and chunk).
   Var parameter(ParamId id);
 
-  Tensor value(Var v) const { return nodes_[v.id].value; }
+  /// ShapeError for an empty Var.
+  Tensor value(Var v) const {
+    if (!v) throw ShapeError("an op was given no value where it needs one");
+    return nodes_[v.id].value;
+  }
   /// The parameter behind a node, or an empty handle.
   ParamId param(Var v) const { return nodes_[v.id].param; }
   bool recording() const { return recording_; }
@@ -103,7 +108,6 @@ class Tape {
     Closure run = nullptr;
     ParamId param;
     bool wants_grad = false;
-    bool is_leaf = false;
   };
   Var push(const Node& node);
   real* take_buffer(int64_t count);

@@ -35,7 +35,7 @@ class Arena {
 
   /// Forgets everything handed out.
   void reset();
-  /// Makes at least `bytes` available without growing.
+  /// Makes at least `bytes` available without growing, if nothing is in use (else it does nothing).
   void reserve(size_t bytes);
 
   /// Bytes that it holds, in use or not.

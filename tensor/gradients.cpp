@@ -8,19 +8,15 @@ namespace vmoe {
 
 namespace {
 
-int parts_of(const Parameter& parameter) {
-  return std::max(parameter.experts, 1);
-}
-
 // Numbers of one expert, or of a dense parameter.
 int64_t part_size(const Parameter& parameter) {
-  return parameter.shape.count() / parts_of(parameter);
+  return parameter.shape.count() / parameter.copies();
 }
 
 // By parameter its first entry in a list of all parts, and in the end how many those are.
 std::vector<int> first_parts(const ParameterStore& store) {
   std::vector<int> first = {0};
-  for (const Parameter& parameter : store.all()) first.push_back(first.back() + parts_of(parameter));
+  for (const Parameter& parameter : store.all()) first.push_back(first.back() + parameter.copies());
   return first;
 }
 
@@ -67,7 +63,7 @@ void BatchGradient::add(ParamId id, int expert, const real* gradient) {
 void BatchGradient::complete(ParamId id) {
   const Parameter& parameter = store_[id];
   const int64_t size = part_size(parameter);
-  for (int e = 0; e < parts_of(parameter); ++e) {
+  for (int e = 0; e < parameter.copies(); ++e) {
     if (touched_[first_slot_[id.index] + e]) continue;
     real* sum = sum_ + parameter.offset + e * size;
     std::fill(sum, sum + size, real{0});
@@ -120,7 +116,7 @@ Tensor Gradients::zeroed(const Target& target) {
 
 void Gradients::add_to(BatchGradient& total) const {
   for (int i = 0; i < store_.count(); ++i) {
-    for (int e = 0; e < parts_of(store_[{i}]); ++e) {
+    for (int e = 0; e < store_[{i}].copies(); ++e) {
       if (const real* data = slot({i}, e)) total.add({i}, e, data);
     }
   }

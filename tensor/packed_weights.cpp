@@ -9,10 +9,6 @@ namespace vmoe {
 
 namespace {
 
-int copies_of(const Parameter& parameter) {
-  return std::max(parameter.experts, 1);
-}
-
 bool is_packed(const Parameter& parameter) {
   return parameter.role == Role::weight && parameter.shape.rank() >= (parameter.experts > 0 ? 3 : 2);
 }
@@ -40,7 +36,7 @@ PackedWeights::PackedWeights(const ParameterStore& store, const Kernels& kernels
     if (!is_packed(parameter)) continue;
     PackedWeight& packed = weights_[i];
     packed.outputs = parameter.experts > 0 ? parameter.shape[1] : parameter.shape[0];
-    packed.inputs = parameter.shape.count() / (copies_of(parameter) * packed.outputs);
+    packed.inputs = parameter.shape.count() / (parameter.copies() * packed.outputs);
     if (is_narrow(narrow, packed, i)) {
       packed.narrow = narrow.kernels;
       packed.codes_stride = narrow.kernels->packed_bytes(packed.inputs, packed.outputs);
@@ -50,17 +46,17 @@ PackedWeights::PackedWeights(const ParameterStore& store, const Kernels& kernels
       packed.forward_stride = kernels.packed_size(packed.inputs, packed.outputs);
       if (training) packed.backward_stride = kernels.packed_size(packed.outputs, packed.inputs);
     }
-    bytes += copies_of(parameter) * ((packed.forward_stride + packed.backward_stride) * sizeof(real) +
-                                     packed.codes_stride + packed.backward_codes_stride) +
+    bytes += parameter.copies() * ((packed.forward_stride + packed.backward_stride) * sizeof(real) +
+                                   packed.codes_stride + packed.backward_codes_stride) +
              2 * Arena::kAlignment;
     first_job_[i] = pieces();
-    for (int e = 0; e < copies_of(parameter); ++e) jobs_.push_back({i, e});
+    for (int e = 0; e < parameter.copies(); ++e) jobs_.push_back({i, e});
   }
   memory_.reserve(bytes);  // one block: what grows piece by piece would end with room to spare
   for (int i = 0; i < store.count(); ++i) {
     PackedWeight& packed = weights_[i];
     if (packed.outputs == 0) continue;
-    const int copies = copies_of(store[{i}]);
+    const int copies = store[{i}].copies();
     if (packed.narrow) {
       packed.codes = memory_.allocate<std::byte>(copies * packed.codes_stride);
       if (training)

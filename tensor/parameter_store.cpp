@@ -90,7 +90,7 @@ void ParameterStore::allocate() {
 
 void ParameterStore::release(ParamId id, int expert) {
   if (whole_) whole_ = false;
-  const int64_t count = (*this)[id].shape.count() / pieces_of(id);
+  const int64_t count = (*this)[id].shape.count() / (*this)[id].copies();
   const Pages pages(block_ + (*this)[id].offset + expert * count, count);
   // Anonymous memory: the pages are gone at once, and would be zeros if they were read.
   if (pages.bytes > 0) madvise(reinterpret_cast<void*>(pages.begin), pages.bytes, MADV_DONTNEED);

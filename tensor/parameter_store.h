@@ -42,6 +42,9 @@ struct Parameter {
   Init init;
   int experts;     // 0: dense. E: the first dimension stacks the same tensor of E experts
   int64_t offset;  // of its first number in the block (a multiple of 16)
+
+  /// Tensors that are stacked in it: E, or 1.
+  int copies() const { return experts > 0 ? experts : 1; }
 };
 
 /// Parameters are added while the model is built, then `allocate` lays them out: dense ones first, in the
@@ -83,13 +86,12 @@ class ParameterStore {
   /// thread at a time; others may ask for values meanwhile.
   void release(ParamId id, int expert = 0);
   /// True if nothing of the parameter is left.
-  bool released(ParamId id) const { return released_[id.index] == pieces_of(id); }
+  bool released(ParamId id) const { return released_[id.index] == (*this)[id].copies(); }
   /// Bytes of the block that were not given back.
   size_t held_bytes() const { return static_cast<size_t>(size_) * sizeof(real) - released_bytes_; }
 
  private:
   real* whole_block() const;
-  int pieces_of(ParamId id) const { return (*this)[id].experts > 0 ? (*this)[id].experts : 1; }
 
   std::vector<Parameter> parameters_;
   Arena memory_;

@@ -54,7 +54,7 @@ struct Kernels {
   void (*add)(int64_t n, const real* a, const real* b, real* y);
   /// y[i] += factor * x[i].
   void (*axpy)(int64_t n, real factor, const real* x, real* y);
-  /// y[i] = factor * x[i].
+  /// y[i] = factor * x[i]; y may be x.
   void (*scale)(int64_t n, real factor, const real* x, real* y);
   /// y[i] (+)= a[i] * b[i].
   void (*mul)(int64_t n, const real* a, const real* b, real* y, bool add);
@@ -65,7 +65,7 @@ struct Kernels {
   /// Sum of squares, in double, in a fixed order.
   double (*sum_of_squares)(int64_t n, const real* x);
 
-  /// Layer norm of rows of length n; gain and bias may be null; mean and rstd [rows] are written.
+  /// Layer norm of rows of length n; gain and bias may both be null; mean and rstd [rows] are written.
   void (*layer_norm)(int64_t rows, int64_t n, const real* x, const real* gain, const real* bias, real epsilon,
                      real* y, real* mean, real* rstd);
   /// dx (+)= ...; dgain, dbias (null without gain) are added to.
@@ -77,10 +77,10 @@ struct Kernels {
   void (*relu_backward)(int64_t n, const real* x, const real* dy, real* dx, bool add);
 
   /// Exact GELU, and its gradient: dx (+)= dy * gelu'(x), and y = gelu(x) once more unless y is null. In
-  /// `gelu` y may be x.
+  /// `gelu` y may be x, in the gradient dx may be dy.
   void (*gelu)(int64_t n, const real* x, real* y);
   void (*gelu_backward)(int64_t n, const real* x, const real* dy, real* dx, bool add, real* y);
-  /// The tanh approximation of GELU.
+  /// The tanh approximation of GELU, likewise.
   void (*gelu_tanh)(int64_t n, const real* x, real* y);
   void (*gelu_tanh_backward)(int64_t n, const real* x, const real* dy, real* dx, bool add, real* y);
 
@@ -94,6 +94,7 @@ struct Kernels {
   /// stride. A negative factor is not supported. y may be x.
   void (*softmax)(int64_t rows, int64_t n, int64_t stride, real factor, const real* x, real* y);
   /// dx (+)= factor * y * (dy - sum(dy * y)), rows at the same distance; nothing is written behind a row's n.
+  /// dx may be dy.
   void (*softmax_backward)(int64_t rows, int64_t n, int64_t stride, real factor, const real* y,
                            const real* dy, real* dx, bool add);
 

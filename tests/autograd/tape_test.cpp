@@ -103,6 +103,7 @@ TEST_CASE("backward wants a scalar, and a tape that records") {
   Tape tape(arena);
   std::vector<real> x = {1, 2};
   CHECK_THROWS_AS(tape.backward(tape.leaf({x.data(), {2}})), ShapeError);
+  CHECK_THROWS_AS(tape.value(Var{}), ShapeError);
   Model model({0, 2, 4, 6});
   const PackedWeights packed(model.store, kernels(), false);
   Tape inference(arena, model.store, packed);
