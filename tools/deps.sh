@@ -33,10 +33,11 @@ table() {  # part, then its package on Debian, Fedora, Arch and Homebrew
   case ${CXX##*/} in
     clang++*)
       version=$(clang_version)
-      [ -n "$version" ] || version=${CXX##*clang++-}
+      [ -n "$version" ] || version=${CXX##*clang++}
+      version=${version#-}
       echo "compiler $(compiler_package) clang clang llvm"
-      echo "openmp libomp-$version-dev libomp-devel openmp libomp"
-      echo "sanitizers libclang-rt-$version-dev compiler-rt compiler-rt llvm" ;;
+      echo "openmp libomp${version:+-$version}-dev libomp-devel openmp libomp"
+      echo "sanitizers libclang-rt${version:+-$version}-dev compiler-rt compiler-rt llvm" ;;
     *)
       echo "compiler $(compiler_package) gcc-c++ gcc gcc"
       echo "openmp $(compiler_package) gcc-c++ gcc gcc"
@@ -90,11 +91,12 @@ parts_needed() {
 
 has() {
   case $1 in
-    compiler) echo 'int main() {}' | compiles ;;
+    compiler) printf '%s\n' '#if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 12' '#error too old' '#endif' \
+      'int main() {}' | compiles ;;
     openmp) printf '#include <omp.h>\nint main() { return omp_get_max_threads() < 1; }\n' | compiles -fopenmp ;;
     # shellcheck disable=SC2086
     sanitizers) echo 'int main() {}' | compiles $SANITIZE ;;
-    openblas) printf '#include <cblas.h>\nint main() { return cblas_sdot(0, 0, 1, 0, 1) != 0; }\n' |
+    openblas) printf '#include <cblas.h>\nint main() { return openblas_get_corename() == nullptr; }\n' |
       compiles -lopenblas ;;
     zlib) printf '#include <zlib.h>\nint main() { return zlibVersion() == nullptr; }\n' | compiles -lz ;;
     stb) has_headers stb_image.h stb_image_write.h ;;

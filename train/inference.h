@@ -31,7 +31,8 @@ struct InferenceWorker {
 class Inference {
  public:
   /// Packs the model's weights as they are now; `pack` does it again after they changed.
-  /// With fewer bits than fp32, all weights but Model::exact_weights() are packed in `precision`. Throws
+  /// With fewer bits than fp32, all weights but Model::exact_weights(), those of fewer than 8 outputs and of
+  /// more inputs than the sums of this precision hold are packed in `precision`. Throws
   /// UsageError if this cannot be had.
   Inference(const Model& model, int threads, Precision precision = Precision::fp32);
   void pack();
