@@ -13,13 +13,12 @@
 #include "moe/super_classes_json.h"
 #include "train/atomic_file.h"
 #include "train/confusion_picture.h"
+#include "train/division.h"
 #include "train/evaluate.h"
 #include "train/model_file.h"
 
 namespace vmoe {
 namespace {
-
-constexpr size_t kMostSuperClassBytes = size_t{4} << 20;
 
 struct SuperclassOptions {
   std::string baseline, data, format = "auto", labels = "fine", output, picture, confusion = "hard", from;
@@ -40,20 +39,12 @@ Evaluation evaluate_holdout(const LoadedModel& baseline, const Dataset& dataset,
 /// The division that is given and not found: the data's own, or a file's.
 std::optional<SuperClasses> given_division(const SuperclassOptions& options, const DatasetInfo& data) {
   if (!options.from.empty()) {
-    SuperClasses division =
-        super_classes_from_json(read_file(options.from, kMostSuperClassBytes), options.from);
-    require_division_of(division, options.from, data.classes, options.experts);
+    SuperClasses division = read_division(options.from, data.classes, options.experts);
     division.classes = data.classes;
     return division;
   }
-  if (!options.coarse) return {};
-  if (data.coarse_of_class.empty()) throw UsageError("--coarse: '" + data.path + "' has no coarse labels");
-  const int coarse = static_cast<int>(data.coarse_classes.size());
-  if (options.experts != 0 && options.experts != coarse) {
-    throw UsageError("--experts " + std::to_string(options.experts) + ": with --coarse it must be " +
-                     std::to_string(coarse) + ", the number of coarse classes");
-  }
-  return super_classes_from_coarse(data.classes, data.coarse_of_class, data.coarse_classes);
+  if (options.coarse) return coarse_division("--coarse", data, options.experts);
+  return {};
 }
 
 Clustering divide(const SuperclassOptions& options, const std::optional<SuperClasses>& given,
@@ -63,12 +54,7 @@ Clustering divide(const SuperclassOptions& options, const std::optional<SuperCla
   SuperClasses division =
       given ? *given
             : cluster_classes(confusion, classes, options.experts, method, options.seed).super_classes;
-  if (options.max_size > 0) {
-    std::vector<int> without_images;
-    const std::vector<double> graph =
-        confusion_graph(confusion, static_cast<int>(classes.size()), without_images);
-    division = cap_sizes(std::move(division), graph, options.max_size);
-  }
+  if (options.max_size > 0) division = cap_by_confusion(std::move(division), confusion, options.max_size);
   if (options.random) division = random_division(division, options.seed);
   return judged(std::move(division), confusion, options.seed);
 }

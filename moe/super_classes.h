@@ -74,6 +74,8 @@ void require_room(int classes, int experts, int max_size);
 /// numbers, others are numbered by their smallest class again; none becomes empty; the report is dropped.
 /// Throws as require_room.
 SuperClasses cap_sizes(SuperClasses division, std::span<const double> graph, int max_size);
+/// The same by the graph of a confusion matrix [K, K].
+SuperClasses cap_by_confusion(SuperClasses division, std::span<const double> confusion, int max_size);
 
 /// The control: the same sizes, but classes drawn at random. A function of sizes and seed, without names or
 /// report.

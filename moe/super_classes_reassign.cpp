@@ -92,6 +92,13 @@ SuperClasses cap_sizes(SuperClasses division, std::span<const double> graph, int
   return division;
 }
 
+SuperClasses cap_by_confusion(SuperClasses division, std::span<const double> confusion, int max_size) {
+  std::vector<int> without_images;
+  const int classes = static_cast<int>(division.classes.size());
+  const std::vector<double> graph = confusion_graph(confusion, classes, without_images);
+  return cap_sizes(std::move(division), graph, max_size);
+}
+
 SuperClasses random_division(const SuperClasses& division, uint64_t seed) {
   SuperClasses result{division.experts, division.classes, division.super_class, {}, {}};
   shuffle(result.super_class.data(), static_cast<uint32_t>(result.super_class.size()),

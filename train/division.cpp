@@ -27,18 +27,22 @@ SuperClasses read_division(const std::string& file, const std::vector<std::strin
   return division;
 }
 
-SuperClasses find_division(const std::string& named, const DatasetInfo& data, int experts) {
-  if (named != "coarse") return read_division(named, data.classes, experts);
+SuperClasses coarse_division(const std::string& flag, const DatasetInfo& data, int experts) {
   if (data.coarse_of_class.empty()) {
-    throw UsageError("--super-classes coarse: '" + data.path +
+    throw UsageError(flag + ": '" + data.path +
                      "' has no coarse labels; make a division with 'vmoe superclass'");
   }
   const int coarse = static_cast<int>(data.coarse_classes.size());
   if (experts != 0 && experts != coarse) {
-    throw UsageError("--experts " + std::to_string(experts) + ": with --super-classes coarse it must be " +
+    throw UsageError("--experts " + std::to_string(experts) + ": with " + flag + " it must be " +
                      std::to_string(coarse) + ", the number of coarse classes of '" + data.path + "'");
   }
   return super_classes_from_coarse(data.classes, data.coarse_of_class, data.coarse_classes);
+}
+
+SuperClasses find_division(const std::string& named, const DatasetInfo& data, int experts) {
+  return named == "coarse" ? coarse_division("--super-classes coarse", data, experts)
+                           : read_division(named, data.classes, experts);
 }
 
 void give_division(ModelDescription& model, const SuperClasses& division) {

@@ -10,9 +10,7 @@ Clustering capped_clusters(const std::vector<double>& confusion, const std::vect
                            int experts, ClusterMethod method) {
   const int count = static_cast<int>(classes.size());
   SuperClasses division = cluster_classes(confusion, classes, experts, method).super_classes;
-  std::vector<int> without_images;
-  const std::vector<double> graph = confusion_graph(confusion, count, without_images);
-  return judged(cap_sizes(std::move(division), graph, 2 * count / experts), confusion);
+  return judged(cap_by_confusion(std::move(division), confusion, 2 * count / experts), confusion);
 }
 
 Clustering divide_by_confusion(const LoadedModel& baseline, const Dataset& dataset, int experts,
