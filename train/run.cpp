@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <optional>
 
 #include "data/batch.h"
 #include "train/atomic_file.h"
@@ -10,10 +11,10 @@
 #include "train/evaluate.h"
 #include "train/forecast.h"
 #include "train/memory.h"
-#include "train/metrics.h"
 #include "train/plan.h"
 #include "train/routing_report.h"
 #include "train/run_folder.h"
+#include "train/run_log.h"
 #include "train/run_state.h"
 #include "train/settings.h"
 
@@ -22,18 +23,6 @@ namespace vmoe {
 namespace {
 
 namespace fs = std::filesystem;
-
-const std::vector<std::string> kSummaryColumns = {"epoch",
-                                                  "step",
-                                                  "lr",
-                                                  "train_loss",
-                                                  "train_accuracy",
-                                                  "holdout_accuracy",
-                                                  "holdout_top5",
-                                                  "holdout_loss",
-                                                  "router_accuracy",
-                                                  "images_per_second",
-                                                  "seconds"};
 
 // A run that cannot fit is refused before anything is laid out: later the system might end it without a word.
 RunPlan plan_that_fits(const TrainOptions& options) {
@@ -74,17 +63,16 @@ class Run {
     return model_.parameters();
   }
   double expected_load() const;
-  uint64_t kept(const fs::path& log, const KeptLog& kept) const;
   void restore();
   int64_t epoch() const { return state_.step / plan_.steps_per_epoch; }  // whole ones done
   bool finished() const { return state_.step >= plan_.total_steps(); }
   bool stop_early() const { return options_.max_steps > 0 && state_.step >= options_.max_steps; }
   void run_step();
   void end_epoch();
-  void log_routing(Record& record);
   Evaluation evaluate_holdout();
   void save();
-  void log_step(const StepFigures& figures, double seconds);
+  void report_step();
+  void keep_if_best(const Evaluation& e);
   void report(Progress& progress);
   void report_outlook();
 
@@ -100,8 +88,7 @@ class Run {
   EvaluationImages holdout_;
   RoutingWatch routing_watch_;
   RunState state_;
-  std::unique_ptr<JsonLines> metrics_;
-  std::unique_ptr<CsvFile> table_;
+  std::unique_ptr<RunLog> log_;
 
   int64_t started_epoch_ = -1;        // the epoch that batches_ is set to
   int64_t saved_step_ = -1;           // of the last checkpoint of this call
@@ -117,18 +104,8 @@ double Run::expected_load() const {
   return expected_load_entropy(plan_.description.config.moe, labels);
 }
 
-// Bytes to go on behind. What the log lacks is said, for nobody can write it again.
-uint64_t Run::kept(const fs::path& log, const KeptLog& kept) const {
-  if (kept.lost > 0) {
-    listener_.warn("'" + log.string() +
-                   "': of the run so far, lines damaged or missing: " + std::to_string(kept.lost));
-  }
-  return kept.bytes;
-}
-
 void Run::restore() {
   const bool resume = options_.resume && file_exists(folder_.state);
-  uint64_t keep_metrics = 0, keep_table = 0;
   state_.routing = ModelRouting(plan_.description.config);
   if (resume) {
     const std::string where = "'" + folder_.state.string() + "'";
@@ -141,12 +118,9 @@ void Run::restore() {
     if (state_.step > plan_.total_steps())
       throw InputError(where + ": 'step' is " + std::to_string(state_.step) + ", the run has " +
                        std::to_string(plan_.total_steps()));
-    keep_metrics = kept(folder_.metrics, kept_metrics(folder_.metrics, state_.step));
-    keep_table = kept(folder_.summary, kept_summary(folder_.summary, epoch()));
   }
   if (!resume) write_file(folder_.config, plan_.settings.dump(2) + "\n");
-  metrics_ = std::make_unique<JsonLines>(folder_.metrics, keep_metrics);
-  table_ = std::make_unique<CsvFile>(folder_.summary, kSummaryColumns, keep_table);
+  log_ = std::make_unique<RunLog>(plan_, folder_, state_.step, listener_.warn);
   step_seconds_.reserve(static_cast<size_t>(
       std::min<int64_t>(plan_.total_steps() - std::min(state_.step, plan_.total_steps()), 1 << 22)));
 }
@@ -216,34 +190,16 @@ void Run::run_step() {
   state_.correct += figures.correct;
   state_.router_correct += figures.router_correct;
   state_.routing.add(step_.routing());
-  log_step(figures, seconds);
+  log_->step(state_.step, figures, step_.routing(), seconds);
+  report_step();
 }
 
-// Steps are logged about ten times an epoch, at places that depend on the step alone.
-void Run::log_step(const StepFigures& figures, double seconds) {
-  const int64_t in_epoch = (state_.step - 1) % plan_.steps_per_epoch + 1;
-  const auto batch = static_cast<double>(plan_.step.batch_size);
-  if (in_epoch % std::max<int64_t>(1, plan_.steps_per_epoch / 10) == 0) {
-    Record record;
-    record["step"] = state_.step;
-    record["epoch"] = static_cast<double>(state_.step) / static_cast<double>(plan_.steps_per_epoch);
-    record["lr"] = plan_.schedule.at(state_.step - 1);
-    record["loss"] = figures.loss;
-    record["accuracy"] = static_cast<double>(figures.correct) / batch;
-    if (!plan_.description.config.moe.super_classes.empty()) {
-      record["router_loss"] = figures.router_loss;
-      record["router_accuracy"] = static_cast<double>(figures.router_correct) / batch;
-    }
-    if (!step_.routing().decisions.empty()) record.update(step_routing_record(step_.routing()));
-    if (plan_.description.config.moe.balance_weight > 0) record["balance_loss"] = figures.balance_loss;
-    record["gradient_norm"] = figures.gradient_norm;
-    record["images_per_second"] = batch / seconds;
-    record["input_share"] = figures.input_seconds / (seconds * plan_.step.threads);
-    metrics_->append(record);
-  }
+void Run::report_step() {
+  const auto in_epoch = static_cast<double>((state_.step - 1) % plan_.steps_per_epoch + 1);
   Progress progress;
-  progress.loss = state_.loss_sum / static_cast<double>(in_epoch);
-  progress.accuracy = static_cast<double>(state_.correct) / (batch * static_cast<double>(in_epoch));
+  progress.loss = state_.loss_sum / in_epoch;
+  progress.accuracy =
+      static_cast<double>(state_.correct) / (in_epoch * static_cast<double>(plan_.step.batch_size));
   report(progress);
 }
 
@@ -301,41 +257,34 @@ void Run::report_outlook() {
 
 void Run::end_epoch() {
   const auto images = static_cast<double>(plan_.steps_per_epoch * plan_.step.batch_size);
-  const double seconds = seconds_since(epoch_begin_);
+  const int number = static_cast<int>(epoch());
+  EpochFigures figures{.routing = state_.routing};
+  figures.seconds = seconds_since(epoch_begin_);
+  figures.epoch = number;
+  figures.step = state_.step;
+  figures.loss = state_.last_loss = state_.loss_sum / static_cast<double>(plan_.steps_per_epoch);
+  figures.accuracy = static_cast<double>(state_.correct) / images;
+  figures.router_accuracy = static_cast<double>(state_.router_correct) / images;
+  figures.images_per_second =
+      static_cast<double>((state_.step - epoch_first_step_) * plan_.step.batch_size) / figures.seconds;
+  figures.problems = routing_watch_.problems(state_.routing, number);
+  // On the screen only what is new and wrong.
+  for (const std::string& line : routing_watch_.news(state_.routing, number)) listener_.warn(line);
+
   Progress progress;
   progress.epoch_ended = true;
-  progress.loss = state_.last_loss = state_.loss_sum / static_cast<double>(plan_.steps_per_epoch);
-  progress.accuracy = static_cast<double>(state_.correct) / images;
-  Record record;
-  record["epoch"] = epoch();
-  record["step"] = state_.step;
-  record["lr"] = plan_.schedule.at(state_.step - 1);
-  record["train_loss"] = progress.loss;
-  record["train_accuracy"] = progress.accuracy;
-  log_routing(record);
+  progress.loss = figures.loss;
+  progress.accuracy = figures.accuracy;
+  std::optional<Evaluation> holdout;
   if (holdout_.size() > 0) {
-    const Evaluation e = evaluate_holdout();
-    progress.holdout_accuracy = record["holdout_accuracy"] = e.top1;
-    record["holdout_top5"] = e.top5;
-    progress.holdout_loss = record["holdout_loss"] = e.loss;
-    if (!plan_.description.config.moe.super_classes.empty()) {
-      progress.router_accuracy = record["router_accuracy"] = e.router_accuracy;
-    }
-    if (!e.routing.decisions.empty()) record["holdout_routing"] = routing_record(e.routing);
-    // Ties go to the lower loss, then to the earlier epoch.
-    if (state_.best_epoch == 0 || e.top1 > state_.best_accuracy ||
-        (e.top1 == state_.best_accuracy && e.loss < state_.best_loss)) {
-      state_.best_epoch = static_cast<int>(epoch());
-      state_.best_accuracy = e.top1;
-      state_.best_loss = e.loss;
-      save_model(folder_.best, model_, optimizer_.deployed(), plan_.description);
-    }
+    holdout = evaluate_holdout();
+    figures.holdout = &*holdout;
+    progress.holdout_accuracy = holdout->top1;
+    progress.holdout_loss = holdout->loss;
+    progress.router_accuracy = holdout->router_accuracy;
+    keep_if_best(*holdout);
   }
-  record["images_per_second"] =
-      static_cast<double>((state_.step - epoch_first_step_) * plan_.step.batch_size) / seconds;
-  record["seconds"] = seconds;
-  metrics_->append(record);
-  table_->append(record);
+  log_->epoch(figures);
   report(progress);
   state_.loss_sum = 0;
   state_.correct = state_.router_correct = 0;
@@ -343,18 +292,15 @@ void Run::end_epoch() {
   save();
 }
 
-// What the router did with the training images of the epoch. On the screen only what is new and wrong.
-void Run::log_routing(Record& record) {
-  if (state_.routing.decisions.empty()) return;
-  const int number = static_cast<int>(epoch());
-  if (!plan_.description.config.moe.super_classes.empty()) {
-    record["train_router_accuracy"] = static_cast<double>(state_.router_correct) /
-                                      static_cast<double>(plan_.steps_per_epoch * plan_.step.batch_size);
-  }
-  record["train_routing"] = routing_record(state_.routing);
-  if (const auto lines = routing_watch_.problems(state_.routing, number); !lines.empty())
-    record["routing_problem"] = state_.routing.unit == Unit::image ? Record(lines[0]) : Record(lines);
-  for (const std::string& line : routing_watch_.news(state_.routing, number)) listener_.warn(line);
+// Ties go to the lower loss, then to the earlier epoch.
+void Run::keep_if_best(const Evaluation& e) {
+  const bool is_better = state_.best_epoch == 0 || e.top1 > state_.best_accuracy ||
+                         (e.top1 == state_.best_accuracy && e.loss < state_.best_loss);
+  if (!is_better) return;
+  state_.best_epoch = static_cast<int>(epoch());
+  state_.best_accuracy = e.top1;
+  state_.best_loss = e.loss;
+  save_model(folder_.best, model_, optimizer_.deployed(), plan_.description);
 }
 
 // The weights to deploy are judged: with an average, it changes places with the raw weights for the time.
@@ -372,8 +318,7 @@ Evaluation Run::evaluate_holdout() {
 // again.
 void Run::save() {
   if (saved_step_ == state_.step) return;
-  metrics_->flush();
-  table_->flush();
+  log_->flush();
   save_model(folder_.last, model_, optimizer_.deployed(), plan_.description);
   save_run_state(folder_.state, model_, optimizer_, state_, plan_.settings);
   saved_step_ = state_.step;
