@@ -95,6 +95,34 @@ void check_purity(const Dataset& data, const Preprocess& p, const Augment& augme
 
 }  // namespace
 
+TEST_CASE(
+    "every image of a chunk is read with an empty scratch, so that a large one gives its turn back at once") {
+  class EmptyScratch : public Dataset {
+   public:
+    EmptyScratch() {
+      info_.classes = {"a", "b"};
+      labels_[0] = {0, 1, 0, 1, 0, 1};
+    }
+    ImageView image(Split, int64_t, ImageScratch& scratch) const override {
+      empty = empty && scratch.used() == 0;
+      (void)scratch.allocate<uint8_t>(4096);
+      return {&pixel_, 1, 1, 1};
+    }
+    std::string name(Split, int64_t) const override { return "a pixel"; }
+    mutable bool empty = true;
+
+   private:
+    uint8_t pixel_ = 7;
+  };
+  const EmptyScratch data;
+  Augment mixing;
+  mixing.mixup = 1;
+  const TrainingBatches batches(data, all_indices(data), preprocess_of(4, 1), mixing, 1);
+  ImageScratch scratch;
+  fill(batches, 0, 6, scratch);
+  CHECK(data.empty);
+}
+
 TEST_CASE("batches are pure: no augmentation") {
   const auto data = open_dataset("synthetic:families=2,details=2,train=11,test=1,size=16");
   Augment augment;

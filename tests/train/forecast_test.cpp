@@ -67,6 +67,31 @@ void write(const fs::path& path, const std::string& text) {
 
 }  // namespace
 
+TEST_CASE("what a large image takes is counted once, whatever the number of threads") {
+  const RunPlan plan = plan_run(small_run());
+  Model model(plan.description.config);
+  model.initialise(1);
+  Optimizer optimizer(model.parameters(), plan.adamw);
+  const TrainingBatches batches(*plan.dataset, plan.split.train, plan.description.preprocess, plan.augment,
+                                0);
+  TrainingStep step(model, optimizer, plan.step, batches.scratch_bytes());
+  const FillBatch fill = [&](int64_t position, int count, ImageScratch& scratch, real* images, real* targets,
+                             int* labels) {
+    {
+      const ImageScratch::Frame frame(scratch);
+      scratch.allocate_bytes(ImageScratch::kOwnBytes + (1 << 20));
+    }
+    batches.fill(position, count, scratch, images, targets, labels);
+  };
+  step.run(fill, 0, 0, 1, 1e-3);
+  CHECK(step.large_image_bytes() >= 1 << 20);
+  CHECK(step.large_image_bytes() <= 2 << 20);
+  Calibration measured{.chunk = 1000};
+  const size_t without = memory_of(plan, measured, 16, 2).total();
+  measured.large_image = 77;
+  CHECK(memory_of(plan, measured, 16, 2).total() == without + 77);
+}
+
 TEST_CASE("the memory of a run is foreseen within a tenth, in bf16 where it can be had, too") {
   if (!allocations_are_counted() || process_memory().anonymous == 0) {
     MESSAGE("skipped: a sanitizer's memory counts, too, or there is no /proc");
