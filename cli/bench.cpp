@@ -76,7 +76,7 @@ ExitCode bench_command(Arguments arguments, Streams& streams) {
       "MODE", mode,
       "train, infer; gemm: the model's products, own kernels and OpenBLAS; signature: a hash of a tiny "
       "training run, the same on every machine");
-  add_model_flags(flags, model, "cifar128");
+  add_model_flags(flags, model, "cifar128", "needed with --router");
   flags.choice("routing", routing, {"even", "learned"},
                "an untrained router would send all images to a few experts");
   flags.group("Run");

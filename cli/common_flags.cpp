@@ -8,7 +8,8 @@
 
 namespace vmoe {
 
-void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default_model) {
+void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default_model,
+                     const std::string& default_experts) {
   flags.group("Model", "sizes; by default the preset's, and image size, channels, classes the data's");
   flags.text("model", model.model, "NAME", "preset to start from; vmoe info lists them", default_model);
   for (const auto& [name, size] : {std::pair{"image-size", &model.image_size},
@@ -31,10 +32,10 @@ void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default
   flags.add("norm-eps", model.norm_eps, above(0), "");
   flags.add("dropout", model.dropout, between(0, 0.99), "");
   flags.add("drop-path", model.drop_path, between(0, 0.99), "");
-  add_mixture_flags(flags, model);
+  add_mixture_flags(flags, model, default_experts);
 }
 
-void add_mixture_flags(Flags& flags, ModelFlags& model) {
+void add_mixture_flags(Flags& flags, ModelFlags& model, const std::string& default_experts) {
   flags.group("Mixture of experts",
               "E MLPs in place of one; the K best for an image, or token, weighted by gates");
   std::vector<std::string> names = {"none"};
@@ -44,7 +45,7 @@ void add_mixture_flags(Flags& flags, ModelFlags& model) {
                model.router.value_or(standard.router));
   flags.text("moe-layers", model.moe_layers, "BLOCKS", "last:n, every:n (n-1, 2n-1, ...), or i,j,... from 0",
              "last:2");
-  flags.add("experts", model.experts, at_least(1), "", "that of --super-classes");
+  flags.add("experts", model.experts, at_least(1), "", default_experts);
   flags.add("top-k", model.top_k, at_least(1), "", std::to_string(standard.top_k));
   flags.choice("router-pool", model.router_pool, {"mean", "cls"}, "");
   flags.toggle("renormalise", model.renormalise, "");

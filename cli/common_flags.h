@@ -12,10 +12,11 @@
 namespace vmoe {
 
 /// --model, its sizes, and the mixture of experts. `default_model` is what the help shows.
-void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default_model);
+void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default_model,
+                     const std::string& default_experts);
 
 /// The mixture of experts alone.
-void add_mixture_flags(Flags& flags, ModelFlags& model);
+void add_mixture_flags(Flags& flags, ModelFlags& model, const std::string& default_experts);
 
 /// --format and --labels.
 void add_data_flags(Flags& flags, std::string& format, std::string& labels);

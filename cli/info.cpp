@@ -167,7 +167,7 @@ ExitCode info_command(Arguments arguments, Streams& streams) {
                "vmoe info cifar192 --router image --experts 20"});
   flags.argument("MODEL", argument,
                  "a model file, the folder of a run, or the name of a preset; without: all presets", false);
-  add_model_flags(flags, model, "");
+  add_model_flags(flags, model, "", "needed with --router");
   flags.group("Flags");
   add_json_flag(flags, json);
   if (!flags.parse(arguments, streams.out)) return ExitCode::done;

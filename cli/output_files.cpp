@@ -20,14 +20,16 @@ fs::path plain(const std::string& path) {
   return error ? absolute.lexically_normal() : result;
 }
 
-/// Whether a file is one of a run in its folder, or a model called like a run's.
-bool belongs_to_a_run(const std::string& file) {
+/// What a file is that is called as a run calls one of its own; empty if it is nothing to keep.
+std::string what_is_there(const std::string& file) {
   const RunFolder run(plain(file).parent_path());
   const auto files = run.files();
   const bool is_called_so = std::any_of(
       files.begin(), files.end(), [&](const fs::path& other) { return same_file(other.string(), file); });
-  const std::string ending = fs::path(file).extension().string();
-  return is_called_so && (file_exists(run.state) || (ending == ".safetensors" && file_exists(file)));
+  if (!is_called_so) return "";
+  if (file_exists(run.state)) return "is the place of a file of the run in this folder";
+  const bool is_model = fs::path(file).extension() == ".safetensors" && file_exists(file);
+  return is_model ? "holds a model already" : "";
 }
 
 /// Whether an existing file is one that a data set in the folder would have.
@@ -61,11 +63,11 @@ void require_not_an_input(const std::string& flag, const std::string& path,
       const std::string model = (fs::path(input) / name).string();
       if (same_file(path, model)) refuse(model);
     }
-    if (fs::exists(path, ignored) && is_data_of(input, path)) refuse(path);
+    const bool is_data = !holds_model(input) && is_data_of(input, path);
+    if (is_data && fs::exists(path, ignored)) refuse(path);
   }
-  if (belongs_to_a_run(path))
-    throw UsageError(flag + " " + path +
-                     ": is the place of a file of the run in this folder; give another name");
+  if (const std::string what = what_is_there(path); !what.empty())
+    throw UsageError(flag + " " + path + ": " + what + "; give another name");
 }
 
 }  // namespace vmoe

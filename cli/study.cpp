@@ -38,7 +38,7 @@ void describe(Flags& flags, StudyCommand& c) {
   TrainOptions& o = c.options.train;
   flags.argument("STUDY", c.study, "mobile: experts by image against the dense model, and controls");
   flags.argument("DATA", o.data, "a folder or file of at least 4 classes, or synthetic");
-  add_shared_training_flags(flags, o);
+  add_shared_training_flags(flags, o, "classes/2, up to 10");
   flags.group("Run", "the flags above are shared by all arms; the router is each arm's own");
   flags.recipe();
   flags.text("output", c.options.output, "DIR", "runs and results; the same command continues a study",

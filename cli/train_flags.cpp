@@ -40,16 +40,16 @@ void add_augment_flags(Flags& flags, TrainOptions& o) {
 
 }  // namespace
 
-void add_shared_training_flags(Flags& flags, TrainOptions& options) {
+void add_shared_training_flags(Flags& flags, TrainOptions& options, const std::string& default_experts) {
   add_optimiser_flags(flags, options);
   add_augment_flags(flags, options);
-  add_model_flags(flags, options.model, "suits the data");
+  add_model_flags(flags, options.model, "suits the data", default_experts);
   flags.add("router-weight", options.model.router_weight, between(0, 1e6), "",
             to_text(MoeConfig{}.super_class_weight));
 }
 
 void add_training_flags(Flags& flags, TrainOptions& options) {
-  add_shared_training_flags(flags, options);
+  add_shared_training_flags(flags, options, "that of --super-classes");
   flags.text("super-classes", options.super_classes, "FILE|coarse",
              "what experts are for: vmoe superclass's file");
 }

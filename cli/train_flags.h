@@ -13,7 +13,7 @@ namespace vmoe {
 void add_training_flags(Flags& flags, TrainOptions& options);
 
 /// The same without super-classes, which a study finds itself.
-void add_shared_training_flags(Flags& flags, TrainOptions& options);
+void add_shared_training_flags(Flags& flags, TrainOptions& options, const std::string& default_experts);
 
 /// The group "Run", which has the recipe, and the machine's.
 void add_run_flags(Flags& flags, TrainOptions& options, Machine& machine, bool& json);

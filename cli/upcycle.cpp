@@ -72,7 +72,7 @@ ExitCode upcycle_command(Arguments arguments, Streams& streams) {
                "vmoe upcycle runs/dense --super-classes runs/super.json --output runs/start.safetensors"});
   flags.argument("BASELINE", command.baseline,
                  "a dense model's file, or the folder of a run (its best model)");
-  add_mixture_flags(flags, command.model);
+  add_mixture_flags(flags, command.model, "that of --super-classes");
   flags.text("super-classes", command.super_classes, "FILE", "what experts are for: vmoe superclass's file");
   flags.add("router-weight", command.model.router_weight, between(0, 1e6),
             "of the router's loss on super-classes", to_text(MoeConfig{}.super_class_weight));

@@ -74,8 +74,10 @@ std::string blas_description() {
          (kind >= 0 && kind < 3 ? kinds[kind] : "unknown threads") + ", held to 1 thread";
 }
 
-static const char* blas_core() {
-  return openblas_get_corename();
+// "OpenBLAS 0.3.21 Haswell": the two first words of its description, and its core.
+static std::string blas_version_and_core() {
+  const std::string config = openblas_get_config();
+  return config.substr(0, config.find(' ', config.find(' ') + 1)) + " " + openblas_get_corename();
 }
 
 #else
@@ -96,14 +98,14 @@ std::string blas_description() {
   return "none: own kernels";
 }
 
-static const char* blas_core() {
-  return "none";
+static std::string blas_version_and_core() {
+  return "";
 }
 
 #endif
 
 std::string weight_gradient_name() {
-  return blas_serves(kernels()) ? std::string("OpenBLAS ") + blas_core() : "own";
+  return blas_serves(kernels()) ? blas_version_and_core() : "own";
 }
 
 void multiply(Team& team, const Gemm& g) {

@@ -21,8 +21,8 @@ bool blas_serves(const Kernels& kernels);
 /// Bytes of the vectors that OpenBLAS's kernels for this core use, as it calls it. It knows processors by
 /// model, and one that is newer than itself gets its oldest kernels, however wide the machine is.
 int blas_vector_bytes(std::string core);
-/// What computes weight gradients beside the kernels in use, which rounds as no other does: "own", or "OpenBLAS"
-/// and its core.
+/// What computes weight gradients beside the kernels in use, each of which rounds in its own way: "own", or
+/// "OpenBLAS 0.3.21 Haswell", its version and core.
 std::string weight_gradient_name();
 /// OpenBLAS's own description, its core, whether and why it is not used, and its kind of threads; or
 /// "none: own kernels".

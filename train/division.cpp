@@ -27,10 +27,10 @@ SuperClasses read_division(const std::string& file, const std::vector<std::strin
   return division;
 }
 
-SuperClasses coarse_division(const std::string& flag, const DatasetInfo& data, int experts) {
+SuperClasses coarse_division(const std::string& flag, const DatasetInfo& data, int experts,
+                             const std::string& advice) {
   if (data.coarse_of_class.empty()) {
-    throw UsageError(flag + ": '" + data.path +
-                     "' has no coarse labels; make a division with 'vmoe superclass'");
+    throw UsageError(flag + ": '" + data.path + "' has no coarse labels" + advice);
   }
   const int coarse = static_cast<int>(data.coarse_classes.size());
   if (experts != 0 && experts != coarse) {
@@ -41,7 +41,8 @@ SuperClasses coarse_division(const std::string& flag, const DatasetInfo& data, i
 }
 
 SuperClasses find_division(const std::string& named, const DatasetInfo& data, int experts) {
-  return named == "coarse" ? coarse_division("--super-classes coarse", data, experts)
+  return named == "coarse" ? coarse_division("--super-classes coarse", data, experts,
+                                             "; make a division with 'vmoe superclass'")
                            : read_division(named, data.classes, experts);
 }
 

@@ -15,8 +15,9 @@ namespace vmoe {
 SuperClasses read_division(const std::string& file, const std::vector<std::string>& classes, int experts);
 
 /// The data's own coarse labels as a division. Throws UsageError naming `flag`, by which they were asked for, if
-/// there are none, or not `experts` (0: any number).
-SuperClasses coarse_division(const std::string& flag, const DatasetInfo& data, int experts);
+/// there are none (`advice` ends that line), or not `experts` (0: any number).
+SuperClasses coarse_division(const std::string& flag, const DatasetInfo& data, int experts,
+                             const std::string& advice = "");
 
 /// What --super-classes means: a file, or "coarse", the data's own coarse labels (UsageError if it has none).
 SuperClasses find_division(const std::string& named, const DatasetInfo& data, int experts);

@@ -155,6 +155,8 @@ void require(bool holds, const std::string& flag, double value, const std::strin
 }  // namespace
 
 ModelConfig model_from_flags(const ModelFlags& flags) {
+  if (flags.router.value_or("none") != "none" && !flags.experts)
+    throw UsageError("--router " + *flags.router + " needs --experts E");
   const VitConfig preset = find_preset(flags.model.empty() ? "cifar128" : flags.model).config;
   const ModelConfig config = apply(flags, new_model(preset));
   validate(config, "model");

@@ -121,8 +121,7 @@ void Run::restore() {
   }
   if (!resume) write_file(folder_.config, plan_.settings.dump(2) + "\n");
   log_ = std::make_unique<RunLog>(plan_, folder_, state_.step, listener_.warn);
-  step_seconds_.reserve(static_cast<size_t>(
-      std::min<int64_t>(plan_.total_steps() - std::min(state_.step, plan_.total_steps()), 1 << 22)));
+  step_seconds_.reserve(static_cast<size_t>(std::min<int64_t>(plan_.total_steps() - state_.step, 1 << 22)));
 }
 
 RunSummary Run::go() {

@@ -73,6 +73,13 @@ TEST_CASE("an output does not replace the model, the division or the data that i
     succeed({"data", kTinyData, "--export", data + "/train/" + name, "--count", "1"});
   fs::copy_file(fs::directory_iterator(data + "/train/disc-1")->path(), picture);
   check_refused({"eval", run, data, "--split", "train", "--confusion", picture}, "would replace '" + picture);
+  // A run's folder is no data, whatever is called so in it.
+  fs::create_directories(run + "/test");
+  for (int twice = 0; twice < 2; ++twice)
+    succeed({"eval", run, kTinyData, "--confusion", run + "/test/confusion.csv"});
+  succeed({"upcycle", run, "--experts", "2", "--output", (folder / "start").string()});
+  check_refused({"upcycle", run, "--experts", "2", "--output", (folder / "start/best.safetensors").string()},
+                "holds a model already");
   // A run goes on from its last model, which is no less a part of it.
   check_refused({"upcycle", run, "--experts", "2", "--output", last}, "would replace '" + last + "'");
   check_refused({"superclass", run, kTinyData, "--from", division, "--output", division},

@@ -281,8 +281,10 @@ TEST_CASE("a run is resumed though its data are spelt in another way") {
 TEST_CASE("a state or a log that is none ends a resumed run in one line") {
   const TemporaryFolder folder;
   const fs::path run = folder / "run";
-  succeed(train_command(run.string(), {"--max-steps", "1"}));
-  const auto resume = [&] { return vmoe::testing::vmoe(train_command(run.string(), {"--resume"})); };
+  succeed(train_command(run.string(), {"--epochs", "1", "--max-steps", "1"}));  // of 5
+  const auto resume = [&] {
+    return vmoe::testing::vmoe(train_command(run.string(), {"--epochs", "1", "--resume"}));
+  };
   const std::string state = bytes_of(run / "last.state.safetensors");
   for (const char* settings : {"[]", "null", "7", "{}"}) {
     CAPTURE(settings);
@@ -310,7 +312,9 @@ TEST_CASE("a state or a log that is none ends a resumed run in one line") {
   };
   changed("\\\"isa\\\":", "\\\"isb\\\":");
   CHECK(changed("\\\"vit\\\":", "\\\"wit\\\":").find("last.state.safetensors'") != std::string::npos);
-  CHECK(changed("\\\"step\\\":1", "\\\"step\\\":99").empty() == false);
+  CHECK(changed("\\\"step\\\":1", "\\\"step\\\":9").find("'step' is 9, the run has 5") != std::string::npos);
+  CHECK(changed("\\\"best_accuracy\\\":0.0", "\\\"best_accuracy\\\":7.0").find("'best_accuracy'") !=
+        std::string::npos);
   CHECK(changed(state.substr(state.size() - 4), "\xff\xff\xff\xff").find("not finite") != std::string::npos);
   std::ofstream(run / "last.state.safetensors", std::ios::binary) << state;
   fs::remove(run / "metrics.jsonl");

@@ -228,6 +228,13 @@ TEST_CASE("the folder of a run is called like the data, also where the path ends
   CHECK(Json::parse(outcome.out)["output"] == "runs/pets");
 }
 
+TEST_CASE("a learning rate below the default of the lowest one is the lowest one, too") {
+  const TemporaryFolder folder;
+  const fs::path run = folder / "run";
+  succeed(train_command(run.string(), {"--lr", "1e-6", "--max-steps", "1"}));
+  CHECK(Json::parse(bytes_of(run / "config.json"))["min-lr"] == 1e-6);
+}
+
 TEST_CASE("what a recipe says the command line may change") {
   const TemporaryFolder folder;
   std::ofstream(folder / "r.toml")

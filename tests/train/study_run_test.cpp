@@ -160,6 +160,7 @@ TEST_CASE("models that are damaged, or another recipe's, leave the stored times 
   CHECK(study.run(folder.path()).arms.size() == 2);
   REQUIRE(!study.warnings.empty());
   CHECK(study.warnings[0].find("another model than the recipe makes") != std::string::npos);
+  CHECK(study.warnings.size() == 1);
   std::filesystem::resize_file(model, 1000);
   CHECK(study.run(folder.path()).arms.size() == 2);
   REQUIRE(!study.warnings.empty());
@@ -190,6 +191,11 @@ TEST_CASE("an arm that cannot be stops a study that asks for it, and no other") 
   study.options.train.model.experts = 3;
   study.options.train.model.top_k = 3;
   CHECK(study.run(folder / "study").arms.size() == 2);
+  study.options.arms = {};
+  const Study rest = study.run(folder / "study");
+  CHECK((rest.arms.size() == 6 && rest.missing == 0));
+  REQUIRE(study.warnings.size() == 1);
+  CHECK(study.warnings[0].find("arm coarse is left out: ") == 0);
   study.options.arms = {"coarse"};  // of two coarse classes
   CHECK_THROWS_WITH_AS(study.run(folder / "coarse"), doctest::Contains("--arms coarse: "), UsageError);
 }

@@ -94,8 +94,8 @@ ArmRecipes::ArmRecipes(const StudyOptions& options, const Dataset& dataset)
       info_(dataset.info()),
       data_(data_fingerprint(dataset)),
       chosen_(choose_arms(options.arms, info_)) {
-  const auto is_chosen = [&](const StudyArm& arm) {
-    return std::any_of(chosen_.begin(), chosen_.end(), [&](const StudyArm& c) { return c.name == arm.name; });
+  const auto is_named = [&](const StudyArm& arm) {
+    return std::find(options.arms.begin(), options.arms.end(), arm.name) != options.arms.end();
   };
   (void)shared();  // what no arm can have is said without an arm's name
   for (const StudyArm& arm : choose_arms({}, info_)) {
@@ -103,9 +103,11 @@ ArmRecipes::ArmRecipes(const StudyOptions& options, const Dataset& dataset)
       hashes_[arm.name] = hash_of(recipe(arm));
       possible_.push_back(arm);
     } catch (const UsageError& error) {
-      if (is_chosen(arm)) throw UsageError("--arms " + arm.name + ": " + error.what());
+      if (is_named(arm)) throw UsageError("--arms " + arm.name + ": " + error.what());
+      if (options.arms.empty()) left_out_.push_back("arm " + arm.name + " is left out: " + error.what());
     }
   }
+  std::erase_if(chosen_, [&](const StudyArm& arm) { return !hashes_.contains(arm.name); });
 }
 
 Record ArmRecipes::shared() const {

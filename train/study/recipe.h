@@ -36,6 +36,8 @@ class ArmRecipes {
 
   /// The arms to run.
   const std::vector<StudyArm>& chosen() const { return chosen_; }
+  /// Of all arms, where none was asked for by name, those that cannot be: "arm NAME is left out: ...".
+  const std::vector<std::string>& left_out() const { return left_out_; }
   /// All arms that data and flags allow, in the order of mobile_arms(): those whose results can be there.
   const std::vector<StudyArm>& possible() const { return possible_; }
   ModelFlags flags(const StudyArm& arm) const { return arm_flags(arm, options_.train.model, info_); }
@@ -52,6 +54,7 @@ class ArmRecipes {
   const DatasetInfo& info_;
   std::string data_;  // fingerprint
   std::vector<StudyArm> chosen_, possible_;
+  std::vector<std::string> left_out_;
   std::map<std::string, std::string> hashes_;  // by the arm's name
 };
 

@@ -82,7 +82,8 @@ class MobileStudy {
   std::vector<ArmResult> results_of(const StudyArm& arm) const;
   int threads() const { return threads_or_default(options_.train.threads); }
   void summarise_all(Study& study) const;
-  std::optional<LoadedModel> model_of(const std::string& arm, int seed) const;
+  std::optional<LoadedModel> model_of(const std::string& arm, int seed,
+                                      const std::function<void(const std::string& line)>& warn) const;
   void measure_times(Study& study) const;
 
   StudyOptions options_;
@@ -112,6 +113,7 @@ void MobileStudy::open_folder() const {
 
 Study MobileStudy::go() {
   Study study;
+  for (const std::string& line : recipes_.left_out()) listener_.run.warn(line);
   if (!options_.only_table) open_folder();
   run_all(study);
   summarise_all(study);
@@ -119,9 +121,10 @@ Study MobileStudy::go() {
   if (!options_.only_table) {
     study.folder = folder_.string();
     study.report = report_path().string();
-    const StudyReport page = study_page(
-        study, *dataset_, recipes_.shared(), [&](const std::string& arm) { return model_of(arm, 1); },
-        threads());
+    const auto first_model = [&](const std::string& arm) {
+      return model_of(arm, 1, [](const std::string&) {});  // what is wrong was said beside the times
+    };
+    const StudyReport page = study_page(study, *dataset_, recipes_.shared(), first_model, threads());
     const FileLock lock(folder_, FileLock::IfHeld::wait);
     write_report(study.report, page);
   }
@@ -194,7 +197,8 @@ void MobileStudy::summarise_all(Study& study) const {
 
 // The model of an arm with a result, if its run is in the folder. One that cannot be read, or that another
 // recipe made, is said and left out: the results outlast it.
-std::optional<LoadedModel> MobileStudy::model_of(const std::string& arm, int seed) const {
+std::optional<LoadedModel> MobileStudy::model_of(
+    const std::string& arm, int seed, const std::function<void(const std::string& line)>& warn) const {
   const fs::path run = study_run(folder_, arm, seed);
   if (!holds_model(run)) return {};
   const std::string path = model_path(run.string());
@@ -203,9 +207,9 @@ std::optional<LoadedModel> MobileStudy::model_of(const std::string& arm, int see
     ModelConfig config = loaded.description.config;
     config.moe.super_classes.clear();
     if (config == model_from_flags(recipes_.flags(mobile_arm(arm)), dataset_->info())) return loaded;
-    listener_.run.warn("'" + path + "': another model than the recipe makes; the stored times are shown");
+    warn("'" + path + "': another model than the recipe makes; the stored times are shown");
   } catch (const Error& error) {
-    listener_.run.warn(std::string(error.what()) + "; the stored times are shown");
+    warn(std::string(error.what()) + "; the stored times are shown");
   }
   return {};
 }
@@ -215,7 +219,7 @@ std::optional<LoadedModel> MobileStudy::model_of(const std::string& arm, int see
 void MobileStudy::measure_times(Study& study) const {
   std::vector<LoadedModel> models;
   for (const ArmSummary& arm : study.arms) {
-    std::optional<LoadedModel> model = model_of(arm.name, arm.seeds[0]);
+    std::optional<LoadedModel> model = model_of(arm.name, arm.seeds[0], listener_.run.warn);
     if (!model) return;
     models.push_back(std::move(*model));
   }
