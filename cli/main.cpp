@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/bus_error.h"
 #include "cli/program.h"
 #include "cli/standard_descriptors.h"
 
@@ -25,6 +26,7 @@ int terminal_columns() {
 
 int main(int argc, char** argv) {
   vmoe::open_standard_descriptors();
+  vmoe::say_bus_errors();
   signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of `write`, said in one line like a full disk
   std::ios_base::sync_with_stdio(false);  // C's streams would hide an error of reading as the end
   const std::vector<std::string> arguments(argv + (argc > 0), argv + argc);
