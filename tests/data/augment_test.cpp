@@ -5,20 +5,12 @@
 #include <set>
 
 #include "tests/data/files.h"
+#include "tests/data/preprocess_of.h"
 
 using namespace vmoe;
 using namespace vmoe::testing;
 
 namespace {
-
-Preprocess plain(int size, int channels) {
-  Preprocess p;
-  p.image_size = size;
-  p.channels = channels;
-  p.mean.assign(static_cast<size_t>(channels), 0.0);
-  p.deviation.assign(static_cast<size_t>(channels), 1.0);
-  return p;
-}
 
 Random random_at(uint32_t position) {
   return Random(3, Stream::test, 0, position);
@@ -52,7 +44,7 @@ TEST_CASE("a padded crop shows the image at every shift, and black beside it") {
   ImageScratch scratch;
   for (uint32_t i = 0; i < 400; ++i) {
     ImageScratch::Frame frame(scratch);
-    const ImageView crop = pad_crop(image, plain(4, 1), 2, random_at(i), scratch);
+    const ImageView crop = pad_crop(image, preprocess_of(4, 1), 2, random_at(i), scratch);
     int shift_x = 9, shift_y = 9;  // found from any pixel of the image that is in the crop
     for (int y = 0; y < 4; ++y) {
       for (int x = 0; x < 4; ++x) {
@@ -79,7 +71,7 @@ TEST_CASE("a padded crop of an oblong image reaches all of it") {
   ImageScratch scratch;
   for (uint32_t i = 0; i < 100; ++i) {
     ImageScratch::Frame frame(scratch);
-    const ImageView crop = pad_crop({pixels.data(), 40, 8, 1}, plain(8, 1), 0, random_at(i), scratch);
+    const ImageView crop = pad_crop({pixels.data(), 40, 8, 1}, preprocess_of(8, 1), 0, random_at(i), scratch);
     for (int j = 0; j < 64; ++j) CHECK(crop.pixels[j] == 200);
   }
 }

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "tests/data/files.h"
+#include "tests/data/preprocess_of.h"
 #include "tests/support/allocation_count.h"
 #include "tests/support/temporary_folder.h"
 
@@ -16,15 +17,6 @@ using namespace vmoe;
 using namespace vmoe::testing;
 
 namespace {
-
-Preprocess preprocess_of(int size, int channels) {
-  Preprocess p;
-  p.image_size = size;
-  p.channels = channels;
-  p.mean.assign(static_cast<size_t>(channels), 0.5);
-  p.deviation.assign(static_cast<size_t>(channels), 0.25);
-  return p;
-}
 
 std::vector<int64_t> all_indices(const Dataset& data) {
   std::vector<int64_t> indices(static_cast<size_t>(data.size(Split::train)));
@@ -117,7 +109,7 @@ TEST_CASE(
   const EmptyScratch data;
   Augment mixing;
   mixing.mixup = 1;
-  const TrainingBatches batches(data, all_indices(data), preprocess_of(4, 1), mixing, 1);
+  const TrainingBatches batches(data, all_indices(data), preprocess_of(4, 1, 0.5, 0.25), mixing, 1);
   ImageScratch scratch;
   fill(batches, 0, 6, scratch);
   CHECK(data.empty);
@@ -127,32 +119,32 @@ TEST_CASE("batches are pure: no augmentation") {
   const auto data = open_dataset("synthetic:families=2,details=2,train=11,test=1,size=16");
   Augment augment;
   augment.flip = false;
-  check_purity(*data, preprocess_of(16, 3), augment);
+  check_purity(*data, preprocess_of(16, 3, 0.5, 0.25), augment);
 }
 
 TEST_CASE("batches are pure: padded crops and flips") {
   const auto data = open_dataset("synthetic:families=2,details=2,train=11,test=1,size=16");
   Augment augment;
   augment.crop = "pad";
-  check_purity(*data, preprocess_of(16, 3), augment);
+  check_purity(*data, preprocess_of(16, 3, 0.5, 0.25), augment);
 }
 
 TEST_CASE("batches are pure: mixup") {
   const auto data = open_dataset("synthetic:families=2,details=2,train=11,test=1,size=16");
   Augment augment;
   augment.mixup = 0.4;
-  check_purity(*data, preprocess_of(12, 1), augment);
+  check_purity(*data, preprocess_of(12, 1, 0.5, 0.25), augment);
 }
 
 TEST_CASE("batches are pure: everything at once, from files of many sizes") {
   const TemporaryFolder folder;
   write_image_folder(folder.path());
-  check_purity(*open_dataset(folder.path()), preprocess_of(16, 3), everything());
+  check_purity(*open_dataset(folder.path()), preprocess_of(16, 3, 0.5, 0.25), everything());
 }
 
 TEST_CASE("batches are pure: many threads at once") {
   const auto data = open_dataset("synthetic:families=2,details=2,train=20,test=1,size=16");
-  TrainingBatches batches(*data, all_indices(*data), preprocess_of(16, 3), everything(), 7);
+  TrainingBatches batches(*data, all_indices(*data), preprocess_of(16, 3, 0.5, 0.25), everything(), 7);
   ImageScratch scratch;
   const Filled whole = fill(batches, 0, 80, scratch);
   std::vector<Filled> parts(8);
@@ -171,8 +163,8 @@ TEST_CASE("batches are pure: many threads at once") {
 
 TEST_CASE("seed, epoch and position each change the batch") {
   const auto data = open_dataset("synthetic:families=2,details=2,train=11,test=1,size=16");
-  TrainingBatches a(*data, all_indices(*data), preprocess_of(16, 3), everything(), 1);
-  TrainingBatches b(*data, all_indices(*data), preprocess_of(16, 3), everything(), 2);
+  TrainingBatches a(*data, all_indices(*data), preprocess_of(16, 3, 0.5, 0.25), everything(), 1);
+  TrainingBatches b(*data, all_indices(*data), preprocess_of(16, 3, 0.5, 0.25), everything(), 2);
   ImageScratch scratch;
   const Filled first = fill(a, 0, 10, scratch);
   CHECK_FALSE(first == fill(b, 0, 10, scratch));
@@ -186,7 +178,7 @@ TEST_CASE("seed, epoch and position each change the batch") {
 TEST_CASE("an epoch shows every training image once") {
   const auto data = open_dataset("synthetic:families=2,details=2,train=11,test=1,size=16");
   const std::vector<int64_t> some{3, 5, 8, 13, 21, 34, 40};
-  TrainingBatches batches(*data, some, preprocess_of(16, 3), {}, 1);
+  TrainingBatches batches(*data, some, preprocess_of(16, 3, 0.5, 0.25), {}, 1);
   batches.start_epoch(4);
   CHECK(batches.size() == 7);
   std::vector<int64_t> shown;
@@ -202,8 +194,8 @@ TEST_CASE("both members of a pair are mixed with each other, an odd last one is 
   Augment mixed, unmixed;
   mixed.flip = unmixed.flip = false;
   mixed.mixup = 1;
-  TrainingBatches with(*data, some, preprocess_of(16, 3), mixed, 1),
-      without(*data, some, preprocess_of(16, 3), unmixed, 1);
+  TrainingBatches with(*data, some, preprocess_of(16, 3, 0.5, 0.25), mixed, 1),
+      without(*data, some, preprocess_of(16, 3, 0.5, 0.25), unmixed, 1);
   ImageScratch scratch;
   const Filled mix = fill(with, 0, 5, scratch), pure = fill(without, 0, 5, scratch);
   CHECK(mix.labels == pure.labels);
@@ -232,8 +224,8 @@ TEST_CASE("flips mirror about half of the images") {
   const auto data = open_dataset("synthetic:families=2,details=2,train=50,test=1,size=16");
   Augment flipping, still;
   still.flip = false;
-  TrainingBatches a(*data, all_indices(*data), preprocess_of(16, 3), flipping, 1);
-  TrainingBatches b(*data, all_indices(*data), preprocess_of(16, 3), still, 1);
+  TrainingBatches a(*data, all_indices(*data), preprocess_of(16, 3, 0.5, 0.25), flipping, 1);
+  TrainingBatches b(*data, all_indices(*data), preprocess_of(16, 3, 0.5, 0.25), still, 1);
   ImageScratch scratch;
   int mirrored = 0;
   for (int i = 0; i < 200; ++i) {
@@ -252,7 +244,7 @@ TEST_CASE("a broken image in the middle of training is an error that names it") 
   jpeg.resize(jpeg.size() - 50);  // the header is whole, so opening the data set does not notice
   write_bytes(folder / "train" / "dog" / "a.jpg", jpeg);
   const auto data = open_dataset(folder.path());
-  TrainingBatches batches(*data, all_indices(*data), preprocess_of(16, 3), {}, 1);
+  TrainingBatches batches(*data, all_indices(*data), preprocess_of(16, 3, 0.5, 0.25), {}, 1);
   ImageScratch scratch;
   const std::string line = error_of<InputError>([&] { fill(batches, 0, 9, scratch); }, "train/dog/a.jpg");
   CHECK(line.find("ends early") != std::string::npos);
@@ -261,7 +253,7 @@ TEST_CASE("a broken image in the middle of training is an error that names it") 
 
 TEST_CASE("evaluation images come in order, all or chosen ones") {
   const auto data = open_dataset("synthetic:families=2,details=2,train=3,test=5,size=16");
-  const Preprocess p = preprocess_of(16, 3);
+  const Preprocess p = preprocess_of(16, 3, 0.5, 0.25);
   EvaluationImages all(*data, Split::test, p), chosen(*data, Split::test, {7, 2}, p);
   CHECK((all.size() == 20 && chosen.size() == 2 && chosen.image_index(1) == 2));
   std::vector<real> images(20 * 768), some(2 * 768);
@@ -280,7 +272,7 @@ TEST_CASE("a scratch of the size that batches ask for holds every change of an i
   for (const std::string crop : {"none", "pad", "resized"}) {
     Augment augment = everything();
     augment.crop = crop;
-    TrainingBatches batches(*data, all_indices(*data), preprocess_of(224, 1), augment, 1);
+    TrainingBatches batches(*data, all_indices(*data), preprocess_of(224, 1, 0.5, 0.25), augment, 1);
     ImageScratch scratch;
     fill(batches, 0, 16, scratch);
     CHECK(scratch.high_water() <= batches.scratch_bytes());
@@ -301,7 +293,7 @@ TEST_CASE("filling batches allocates nothing in the steady state, decoding inclu
       const auto data = open_dataset(path);
       Augment augment = everything();
       augment.crop = crop;
-      TrainingBatches batches(*data, all_indices(*data), preprocess_of(16, 3), augment, 1);
+      TrainingBatches batches(*data, all_indices(*data), preprocess_of(16, 3, 0.5, 0.25), augment, 1);
       ImageScratch scratch;
       scratch.reserve(batches.scratch_bytes());
       std::vector<real> images(9 * 768), targets(9 * static_cast<size_t>(batches.classes()));

@@ -8,21 +8,13 @@
 #include "data/batch.h"
 #include "data/dataset.h"
 #include "tests/data/files.h"
+#include "tests/data/preprocess_of.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace vmoe;
 using namespace vmoe::testing;
 
 namespace {
-
-Preprocess plain(int size, int channels) {
-  Preprocess p;
-  p.image_size = size;
-  p.channels = channels;
-  p.mean.assign(static_cast<size_t>(channels), 0.0);
-  p.deviation.assign(static_cast<size_t>(channels), 1.0);
-  return p;
-}
 
 /// Images that no memory suffices for.
 class Huge : public Dataset {
@@ -34,7 +26,7 @@ class Huge : public Dataset {
 
 /// Loading this after one change must fail with these words.
 void check_json(const std::function<void(nlohmann::json&)>& change, const std::string& words) {
-  nlohmann::json json = to_json(plain(32, 3));
+  nlohmann::json json = to_json(preprocess_of(32, 3));
   change(json);
   error_of<InputError>([&] { preprocess_from_json(json, "model.safetensors"); },
                        "model.safetensors: preprocessing: " + words);
@@ -43,7 +35,7 @@ void check_json(const std::function<void(nlohmann::json&)>& change, const std::s
 }  // namespace
 
 TEST_CASE("preprocessing survives JSON unchanged") {
-  Preprocess p = plain(28, 1);
+  Preprocess p = preprocess_of(28, 1);
   p.filter = "bilinear";
   p.crop_fraction = 0.875;
   p.mean = {0.28604063};
@@ -78,7 +70,7 @@ TEST_CASE("preprocessing with values out of range is refused") {
   check_json([](auto& json) { json["crop_fraction"] = 0; }, "crop_fraction must be");
   check_json([](auto& json) { json["mean"] = {0.5}; }, "mean and deviation must have one number a channel");
   check_json([](auto& json) { json["deviation"] = {1, 1, 0}; }, "deviation must be");
-  Preprocess p = plain(32, 1);
+  Preprocess p = preprocess_of(32, 1);
   p.mean = {std::numeric_limits<double>::quiet_NaN()};
   error_of<InputError>([&] { validate(p, "x"); }, "mean must be");
 }
@@ -96,7 +88,7 @@ TEST_CASE("evaluation resizes the shorter side and keeps the middle") {
 
 TEST_CASE("an image of the right size is only normalised") {
   const ByteVector pixels{0, 51, 102, 153, 204, 255, 10, 20, 30, 40, 50, 60};
-  Preprocess p = plain(2, 3);
+  Preprocess p = preprocess_of(2, 3);
   p.mean = {0.5, 0.25, 0};
   p.deviation = {0.5, 0.25, 2};
   real out[12];
@@ -114,24 +106,24 @@ TEST_CASE("an image of the right size is only normalised") {
 TEST_CASE("normalising can mirror") {
   const ByteVector pixels{0, 51, 102, 255};
   real plainly[4], mirrored[4];
-  normalise({pixels.data(), 2, 2, 1}, plain(2, 1), false, plainly);
-  normalise({pixels.data(), 2, 2, 1}, plain(2, 1), true, mirrored);
+  normalise({pixels.data(), 2, 2, 1}, preprocess_of(2, 1), false, plainly);
+  normalise({pixels.data(), 2, 2, 1}, preprocess_of(2, 1), true, mirrored);
   CHECK((mirrored[0] == plainly[1] && mirrored[1] == plainly[0] && mirrored[2] == plainly[3]));
 }
 
 TEST_CASE("images are brought to the model's channels") {
   ImageScratch scratch;
   const ByteVector grey{7, 8, 9, 10}, colour(12, 100);
-  CHECK(fit_image({grey.data(), 2, 2, 1}, plain(2, 3), scratch).pixels[5] == 8);
-  CHECK(fit_image({colour.data(), 2, 2, 3}, plain(2, 1), scratch).pixels[3] == 100);
+  CHECK(fit_image({grey.data(), 2, 2, 1}, preprocess_of(2, 3), scratch).pixels[5] == 8);
+  CHECK(fit_image({colour.data(), 2, 2, 3}, preprocess_of(2, 1), scratch).pixels[3] == 100);
 }
 
 TEST_CASE("an image of extreme shape is preprocessed in bounded memory") {
   const ByteVector pixels(3 * 100000, 50);
   ImageScratch scratch(size_t{32} << 20);
   std::vector<real> out(3 * 224 * 224);
-  preprocess({pixels.data(), 100000, 1, 3}, plain(224, 3), scratch, out.data());
-  preprocess({pixels.data(), 1, 100000, 3}, plain(224, 3), scratch, out.data());
+  preprocess({pixels.data(), 100000, 1, 3}, preprocess_of(224, 3), scratch, out.data());
+  preprocess({pixels.data(), 1, 100000, 3}, preprocess_of(224, 3), scratch, out.data());
   CHECK(std::fabs(out[0] - 50 / 255.0) <= 1e-6);
 }
 
@@ -176,7 +168,7 @@ TEST_CASE("a constant channel has deviation 1") {
 }
 
 TEST_CASE("an image that needs too much memory is named, whoever asks for it") {
-  Preprocess p = plain(4, 3);
+  Preprocess p = preprocess_of(4, 3);
   const Huge data;
   ImageScratch scratch;
   std::vector<real> numbers(3 * 16 + 2);
