@@ -39,24 +39,33 @@ TrainOptions run_with_experts() {
   return o;
 }
 
+/// What a run of the plan takes its steps with.
+struct Rig {
+  explicit Rig(const RunPlan& plan)
+      : model(plan.description.config),
+        optimizer((model.initialise(1), model.parameters()), plan.adamw),
+        batches(*plan.dataset, plan.split.train, plan.description.preprocess, plan.augment, 0),
+        step(model, optimizer, plan.step, batches.scratch_bytes()) {}
+  FillBatch fill() const {
+    return [this](int64_t position, int count, ImageScratch& scratch, real* images, real* targets,
+                  int* labels) { batches.fill(position, count, scratch, images, targets, labels); };
+  }
+
+  Model model;
+  Optimizer optimizer;
+  TrainingBatches batches;
+  TrainingStep step;
+};
+
 /// Bytes of memory that one step and one evaluation of the run take, as the system counts them.
 size_t real_memory(const RunPlan& plan) {
   const size_t before = process_memory().anonymous;
-  Model model(plan.description.config);
-  model.initialise(1);
-  Optimizer optimizer(model.parameters(), plan.adamw);
-  const TrainingBatches batches(*plan.dataset, plan.split.train, plan.description.preprocess, plan.augment,
-                                0);
-  TrainingStep step(model, optimizer, plan.step, batches.scratch_bytes());
-  const FillBatch fill = [&](int64_t position, int count, ImageScratch& scratch, real* images, real* targets,
-                             int* labels) {
-    batches.fill(position, count, scratch, images, targets, labels);
-  };
-  Inference inference(model, plan.step.threads);
+  Rig rig(plan);
+  Inference inference(rig.model, plan.step.threads);
   const EvaluationImages holdout(*plan.dataset, Split::train, plan.split.holdout,
                                  plan.description.preprocess);
-  for (int i = 1; i <= 3; ++i) step.run(fill, 0, 0, i, 1e-3);
-  evaluate(model, inference, holdout);
+  for (int i = 1; i <= 3; ++i) rig.step.run(rig.fill(), 0, 0, i, 1e-3);
+  evaluate(rig.model, inference, holdout);
   return process_memory().anonymous - before;
 }
 
@@ -69,23 +78,18 @@ void write(const fs::path& path, const std::string& text) {
 
 TEST_CASE("what a large image takes is counted once, whatever the number of threads") {
   const RunPlan plan = plan_run(small_run());
-  Model model(plan.description.config);
-  model.initialise(1);
-  Optimizer optimizer(model.parameters(), plan.adamw);
-  const TrainingBatches batches(*plan.dataset, plan.split.train, plan.description.preprocess, plan.augment,
-                                0);
-  TrainingStep step(model, optimizer, plan.step, batches.scratch_bytes());
+  Rig rig(plan);
   const FillBatch fill = [&](int64_t position, int count, ImageScratch& scratch, real* images, real* targets,
                              int* labels) {
     {
       const ImageScratch::Frame frame(scratch);
       scratch.allocate_bytes(ImageScratch::kOwnBytes + (1 << 20));
     }
-    batches.fill(position, count, scratch, images, targets, labels);
+    rig.fill()(position, count, scratch, images, targets, labels);
   };
-  step.run(fill, 0, 0, 1, 1e-3);
-  CHECK(step.large_image_bytes() >= 1 << 20);
-  CHECK(step.large_image_bytes() <= 2 << 20);
+  rig.step.run(fill, 0, 0, 1, 1e-3);
+  CHECK(rig.step.large_image_bytes() >= 1 << 20);
+  CHECK(rig.step.large_image_bytes() <= 2 << 20);
   Calibration measured{.chunk = 1000};
   const size_t without = memory_of(plan, measured, 16, 2).total();
   measured.large_image = 77;
