@@ -12,9 +12,8 @@ namespace {
 // Only what a signal's handler may call.
 void say_and_end(int) {
   constexpr char kLine[] =
-      "vmoe: a data file that is being read became shorter or unreadable; put it back, and go on from the "
-      "last "
-      "checkpoint with --resume\n";
+      "vmoe: a data file that is being read became shorter or unreadable; put it back (training goes on from "
+      "its last checkpoint with --resume)\n";
   (void)!write(STDERR_FILENO, kLine, sizeof kLine - 1);
   _exit(static_cast<int>(ExitCode::io));
 }

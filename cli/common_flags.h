@@ -11,11 +11,11 @@
 
 namespace vmoe {
 
-/// --model, its sizes, and the mixture of experts. `default_model` is what the help shows.
+/// --model, its sizes, and the mixture of experts. The help shows the defaults.
 void add_model_flags(Flags& flags, ModelFlags& model, const std::string& default_model,
                      const std::string& default_experts);
 
-/// The mixture of experts alone.
+/// The mixture of experts alone; `default_experts` is what the help shows.
 void add_mixture_flags(Flags& flags, ModelFlags& model, const std::string& default_experts);
 
 /// --format and --labels.

@@ -125,8 +125,7 @@ void print(std::ostream& out, const Study& study) {
   out << "Top-1: mean and standard deviation over seeds. Differences: 95 % interval, paired bootstrap over "
          "the "
          "seeds in common\nand the test images; of one seed it tells of the images alone. Of one image: "
-         "times, "
-         "experts in a block with experts,\nand weights read.\n";
+         "times, experts in a block with experts,\nand weights read.\n";
   for (const std::string& run : study.diverged) out << "No result of " << run << '\n';
   for (const std::string& run : study.elsewhere)
     out << "Another process is at work on " << run

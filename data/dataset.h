@@ -29,10 +29,9 @@ struct DatasetInfo {
   std::vector<int> coarse_of_class;         // [N]; empty if the data has none
   int channels = 3;                         // 1 if every image is grey
   int min_width = 0, max_width = 0, min_height = 0, max_height = 0;
-  size_t largest_scratch =
-      0;                  // ImageScratch::reserve with it, and `image` grows the scratch for large ones only
-  size_t held_bytes = 0;  // pixels in this process's memory, generated or unpacked
-  size_t mapped_bytes = 0;  // mapped files that training reads: they become resident, but can be given up
+  size_t largest_scratch = 0;  // ImageScratch::reserve with it, and only large images grow the scratch
+  size_t held_bytes = 0;       // pixels in this process's memory, generated or unpacked
+  size_t mapped_bytes = 0;     // mapped files that training reads: they become resident, but can be given up
   std::vector<BrokenFile> broken;  // only with DatasetOptions::keep_broken
 };
 

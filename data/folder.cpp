@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
+#include <set>
 
 #include "data/decode.h"
 #include "data/file.h"
@@ -49,15 +49,13 @@ class FolderDataset : public Dataset {
  private:
   // As text, which bytes that are not UTF-8 may make the same.
   void name_classes() {
-    std::map<std::string, std::string> folder_of;
+    std::set<std::string> taken;
     for (std::string& name : info_.classes) {
-      const std::string shown = valid_utf8(name);
-      const auto [other, is_new] = folder_of.emplace(shown, name);
-      if (!is_new) {
-        throw InputError(info_.path + ": two class folders would both be called '" + shown +
+      name = valid_utf8(name);
+      if (!taken.insert(name).second) {
+        throw InputError(info_.path + ": two class folders would both be called '" + name +
                          "', as their names are not UTF-8; rename one");
       }
-      name = shown;
     }
   }
 

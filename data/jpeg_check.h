@@ -14,10 +14,10 @@ bool is_jpeg(Bytes bytes);
 ImageHeader read_jpeg_header(Bytes bytes, std::string_view name);
 
 /// Walks the whole file: marker lengths; counts, codes and definitions of every table used; frame and scan
-/// headers, that no scan gives a bit of a coefficient again, and the first one of every component is there; every bit of compressed data; the
-/// end marker. Refuses more than kMaxPixels pixels and scans * pixels > 2^31. After the end marker only
-/// zeros, another picture, a film or a trailer of a phone's camera may follow. Throws InputError naming the
-/// byte. Needs scratch for progressive files (forgotten before it returns).
+/// headers, that no scan gives a bit of a coefficient again, and the first one of every component is there;
+/// every bit of compressed data; the end marker. Refuses more than kMaxPixels pixels and scans * pixels > 2^31.
+/// After the end marker only zeros, another picture, a film or a trailer of a phone's camera may follow. Throws
+/// InputError naming the byte. Needs scratch for progressive files (forgotten before it returns).
 ImageHeader check_jpeg(Bytes bytes, std::string_view name, ImageScratch& scratch);
 
 }  // namespace vmoe

@@ -42,8 +42,8 @@ class Run {
         optimizer_(start_weights(), plan_.adamw),
         batches_(*plan_.dataset, plan_.split.train, plan_.description.preprocess, plan_.augment,
                  options.seed),
-        folder_(
-            open_run_folder(options)),  // after all that can be refused: --overwrite removes what is there
+        // After all that can be refused: --overwrite removes what is there.
+        folder_(open_run_folder(options)),
         step_(model_, optimizer_, plan_.step, batches_.scratch_bytes()),
         inference_(model_, plan_.step.threads),
         holdout_(*plan_.dataset, Split::train, plan_.split.holdout, plan_.description.preprocess),
