@@ -32,12 +32,35 @@ int64_t scratch_size(const Head& h) {
   return std::max(kernels().packed_size(h.size, h.tokens), kernels().packed_size(h.tokens, h.size));
 }
 
+// Numbers of a query below which fewer bits are slower than fp32 (measured with tiles: 16 are, 32 and 64 are
+// not): coding takes longer than it saves.
+constexpr int64_t kLeastNarrowHead = 32;
+
+// The two products of a head forward, in fp32, or by kernels of fewer bits.
+struct Products {
+  const NarrowKernels* narrow;  // or null
+  std::byte* scratch;           // bytes_for(narrow, head)
+
+  static int64_t bytes_for(const NarrowKernels* narrow, const Head& h) {
+    if (!narrow) return scratch_size(h) * static_cast<int64_t>(sizeof(real));
+    return std::max(once_bytes(*narrow, h.tokens, h.tokens, h.size),
+                    once_bytes(*narrow, h.tokens, h.size, h.tokens));
+  }
+  void multiply(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, real* c, int64_t c_row) const {
+    if (narrow) {
+      multiply_once(scratch, *narrow, m, n, k, a, b, c, c_row, false, Outside::narrow_attention);
+    } else {
+      multiply_once(reinterpret_cast<real*>(scratch), m, n, k, a, b, c, c_row, false);
+    }
+  }
+};
+
 // P [T, T] = softmax(Q K^T / sqrt d);  Y = P V into y, rows at distance `y_row`.
-void forward(real* scratch, const Head& h, const real* q, const real* k, const real* v, real* p, real* y,
-             int64_t y_row) {
-  multiply_once(scratch, h.tokens, h.tokens, h.size, {q, h.row, 1}, {k, 1, h.row}, p, h.score_row, false);
+void forward(const Products& products, const Head& h, const real* q, const real* k, const real* v, real* p,
+             real* y, int64_t y_row) {
+  products.multiply(h.tokens, h.tokens, h.size, {q, h.row, 1}, {k, 1, h.row}, p, h.score_row);
   kernels().softmax(h.tokens, h.tokens, h.score_row, h.factor, p, p);
-  multiply_once(scratch, h.tokens, h.size, h.tokens, {p, h.score_row, 1}, {v, h.row, 1}, y, y_row, false);
+  products.multiply(h.tokens, h.size, h.tokens, {p, h.score_row, 1}, {v, h.row, 1}, y, y_row);
 }
 
 // dV = P^T dY;  dP = dY V^T;  dS = P (dP - <dP, P>) / sqrt d;  dQ = dS K;  dK = dS^T Q.
@@ -68,14 +91,15 @@ void AttentionHeads::forward(Arena& arena, Team& team, const real* qkv, real* p,
   const Scratch scope(arena);
   const int items = static_cast<int>(batch * heads);
   const int64_t own = team.threads() == 1 ? 0 : 1;  // one thread: the same scratch for all heads, in cache
-  const int64_t scratch_step = own * scratch_size(head);
-  real* scratch = arena.allocate<real>(scratch_size(head) + (items - 1) * scratch_step);
+  const NarrowKernels* fewer_bits = head.size < kLeastNarrowHead ? nullptr : narrow;
+  const int64_t bytes = whole_lines(Products::bytes_for(fewer_bits, head));
+  std::byte* scratch = arena.allocate<std::byte>(bytes + (items - 1) * own * bytes);
   const int64_t scores = tokens * head.score_row, scores_step = p ? scores : own * scores;
   real* probabilities = p ? p : arena.allocate<real>(scores + (items - 1) * scores_step);
   team.run(items, [=, this](int item) {
     const int64_t b = item / heads, h = item % heads;
     const real* q = qkv + b * tokens * 3 * width + h * head.size;
-    vmoe::forward(scratch + item * scratch_step, head, q, q + width, q + 2 * width,
+    vmoe::forward({fewer_bits, scratch + item * own * bytes}, head, q, q + width, q + 2 * width,
                   probabilities + item * scores_step, y + b * tokens * width + h * head.size, width);
   });
 }
@@ -98,7 +122,7 @@ Var attention(Tape& tape, Var qkv, int heads) {
   const Tensor X = tape.value(qkv);
   const int64_t batch = X.dim(0), tokens = X.dim(1), width = X.dim(2) / 3;
   require_shape("attention: qkv", X.shape, {batch, tokens, 3 * heads * (width / heads)});
-  const AttentionHeads all{batch, tokens, width, heads};
+  const AttentionHeads all{batch, tokens, width, heads, tape.attention_kernels()};
   const Tensor y = tape.allocate({batch, tokens, width});
   real* p = tape.recording() ? tape.arena().allocate<real>(all.probabilities()) : nullptr;
   all.forward(tape.arena(), tape.team(), X.data, p, y.data);

@@ -2,6 +2,7 @@
 // Attention on plain memory, without its linear layers: what the op and the fused branch share.
 
 #include "tensor/arena.h"
+#include "tensor/kernels/narrow.h"
 #include "tensor/team.h"
 
 namespace vmoe {
@@ -12,6 +13,8 @@ namespace vmoe {
 struct AttentionHeads {
   int64_t batch, tokens, width;  // B, T, D
   int heads;                     // H divides D
+  /// Of the two products forward of heads of at least 32 numbers; null: fp32. Backward is always fp32.
+  const NarrowKernels* narrow = nullptr;
 
   /// Numbers of the probabilities of one image, and of all.
   int64_t image_probabilities() const { return heads * tokens * score_row(); }

@@ -79,7 +79,7 @@ Var attention_branch(Tape& tape, Var x, NormInputs norm, LinearInputs qkv, int h
   require_shape("attention_branch: qkv.weight", tape.value(qkv.weight).shape,
                 {3 * heads * (width / heads), width});
   require_shape("attention_branch: proj.weight", tape.value(proj.weight).shape, {width, width});
-  const AttentionHeads all{batch, tokens, width, heads};
+  const AttentionHeads all{batch, tokens, width, heads, tape.attention_kernels()};
   const Tensor y = tape.allocate(X.shape);
   const NormPart before = norm_part(tape, x, norm);
   // A few images at a time. What only the backward pass reads is kept for it alone: otherwise the next images
@@ -95,7 +95,8 @@ Var attention_branch(Tape& tape, Var x, NormInputs norm, LinearInputs qkv, int h
     real* h = scratch.numbers(images * tokens * width);
     for (int64_t first = 0; first < batch; first += images) {
       const int64_t count = std::min(batch - first, images), row = first * tokens, some = count * tokens;
-      const AttentionHeads group{count, tokens, width, heads};
+      AttentionHeads group = all;
+      group.batch = count;
       const int64_t kept = keep ? row : 0;
       real *o = mixed + kept * width, *some_parts = parts + kept * 3 * width;
       before.forward(tape, row, some, h);

@@ -78,6 +78,8 @@ class Tape {
   /// Packed form of a parameter, the matrix of this expert (0 where nothing is stacked) ready to be read.
   /// Null if `v` is no parameter or nothing was packed.
   const PackedWeight* packed(Var v, int expert) const;
+  /// By which attention multiplies queries, keys and values; null: in fp32.
+  const NarrowKernels* attention_kernels() const { return packed_ ? packed_->attention() : nullptr; }
 
   /// Records y = f(inputs). `backward(tape, dy)` is called once, if any input wants a gradient, with dy of
   /// y's shape. The closure must be trivially destructible: it is copied into the arena and never destroyed.

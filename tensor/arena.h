@@ -65,4 +65,10 @@ class Arena {
   size_t high_water_ = 0;
 };
 
+/// `bytes` up to the next multiple of Arena::kAlignment: where one allocation holds several parts.
+constexpr int64_t whole_lines(int64_t bytes) {
+  constexpr int64_t line = Arena::kAlignment;
+  return (bytes + line - 1) / line * line;
+}
+
 }  // namespace vmoe

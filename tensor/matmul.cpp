@@ -169,6 +169,38 @@ void multiply_once(real* scratch, int64_t m, int64_t n, int64_t k, Matrix a, Mat
                   .bias = nullptr});
 }
 
+int64_t once_bytes(const NarrowKernels& kernels, int64_t m, int64_t n, int64_t k) {
+  return whole_lines(m * kernels.row_bytes(k)) + kernels.packed_bytes(k, n);
+}
+
+void multiply_once(std::byte* scratch, const NarrowKernels& kernels, int64_t m, int64_t n, int64_t k,
+                   Matrix a, Matrix b, real* c, int64_t c_row, bool add, Outside work) {
+  std::byte *rows = scratch, *panels = scratch + whole_lines(m * kernels.row_bytes(k));
+  {
+    const TimedOutside timed(Outside::narrow_encode);
+    if (a.column == 1) {
+      kernels.encode(m, k, a.data, a.row, rows);
+    } else {
+      kernels.encode_transposed(m, k, a.data, a.column, rows);
+    }
+    if (b.row == 1) {
+      kernels.pack(k, n, b.data, b.column, panels);
+    } else {
+      kernels.pack_transposed(k, n, b.data, b.row, panels);
+    }
+  }
+  const TimedOutside timed(work, m, n, k);
+  kernels.gemm({.m = m,
+                .n = n,
+                .k = k,
+                .a = rows,
+                .b = panels,
+                .c = c,
+                .c_row = c_row,
+                .bias = nullptr,
+                .base = add ? c : nullptr});
+}
+
 void weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, const real* dy, const real* x,
                      real* dw, bool add) {
 #ifdef VMOE_USE_BLAS
@@ -189,23 +221,8 @@ void weight_gradient(Arena& arena, int64_t rows, int64_t out, int64_t in, const 
 void weight_gradient(Arena& arena, const NarrowKernels& kernels, int64_t rows, int64_t out, int64_t in,
                      const real* dy, const real* x, real* dw, bool add) {
   const Scratch scope(arena);
-  auto* dy_rows = arena.allocate<std::byte>(out * kernels.row_bytes(rows));
-  auto* x_panels = arena.allocate<std::byte>(kernels.packed_bytes(rows, in));
-  {
-    const TimedOutside timed(Outside::narrow_encode);
-    kernels.encode_transposed(out, rows, dy, out, dy_rows);
-    kernels.pack_transposed(rows, in, x, in, x_panels);
-  }
-  const TimedOutside timed(Outside::narrow_weight_gradient, out, in, rows);
-  kernels.gemm({.m = out,
-                .n = in,
-                .k = rows,
-                .a = dy_rows,
-                .b = x_panels,
-                .c = dw,
-                .c_row = in,
-                .bias = nullptr,
-                .base = add ? dw : nullptr});
+  multiply_once(arena.allocate<std::byte>(once_bytes(kernels, out, in, rows)), kernels, out, in, rows,
+                {dy, 1, out}, {x, in, 1}, dw, in, add, Outside::narrow_weight_gradient);
 }
 
 }  // namespace vmoe

@@ -6,6 +6,7 @@
 #include "tensor/arena.h"
 #include "tensor/kernels/kernels.h"
 #include "tensor/kernels/narrow.h"
+#include "tensor/kernels/timed.h"
 #include "tensor/team.h"
 
 namespace vmoe {
@@ -57,6 +58,13 @@ const real* pack_in(Arena& arena, int64_t k, int64_t n, Matrix b);
 /// kernels().packed_size(k, n) numbers.
 void multiply_once(real* scratch, int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, real* c, int64_t c_row,
                    bool add);
+
+/// The same with factors of fewer bits, both encoded here, in scratch memory of `once_bytes`; `work` is what
+/// it counts as. Of each factor the rows or the columns are contiguous; rows of A and columns of B where the
+/// kernels don't train.
+void multiply_once(std::byte* scratch, const NarrowKernels& kernels, int64_t m, int64_t n, int64_t k,
+                   Matrix a, Matrix b, real* c, int64_t c_row, bool add, Outside work);
+int64_t once_bytes(const NarrowKernels& kernels, int64_t m, int64_t n, int64_t k);
 
 /// Whether OpenBLAS is linked, used or not.
 bool has_blas();

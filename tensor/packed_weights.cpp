@@ -25,7 +25,11 @@ bool is_narrow(const NarrowWeights& narrow, const PackedWeight& weight, int para
 
 PackedWeights::PackedWeights(const ParameterStore& store, const Kernels& kernels, bool training,
                              const NarrowWeights& narrow)
-    : store_(store), kernels_(kernels), weights_(store.count()), first_job_(store.count()) {
+    : store_(store),
+      kernels_(kernels),
+      attention_(narrow.attention),
+      weights_(store.count()),
+      first_job_(store.count()) {
   if (training && narrow.kernels && !narrow.kernels->trains()) {
     throw Error(ExitCode::internal, std::string("weights of ") + name_of(narrow.kernels->precision) +
                                         " by '" + narrow.kernels->name + "' are for inference alone");
@@ -84,7 +88,7 @@ void PackedWeights::write(int piece) const {
   // The packed copies are ours; PackedWeight shows them to readers as const.
   if (packed.narrow) {
     const TimedOutside timed(Outside::narrow_pack);
-    packed.narrow->pack(in, out, w, const_cast<std::byte*>(packed.codes) + expert * packed.codes_stride);
+    packed.narrow->pack(in, out, w, in, const_cast<std::byte*>(packed.codes) + expert * packed.codes_stride);
     if (packed.backward_codes) {
       packed.narrow->pack_transposed(
           out, in, w, in,

@@ -29,10 +29,12 @@ struct PackedWeight {
   int64_t codes_stride = 0, backward_codes_stride = 0;  // bytes from one expert to the next
 };
 
-/// Which weights are packed with fewer bits. For training the kernels must be some that train.
+/// Which weights are packed with fewer bits, and by which kernels attention multiplies queries, keys and
+/// values. For training the weights' kernels must be some that train; attention's always.
 struct NarrowWeights {
-  const NarrowKernels* kernels = nullptr;  // null: none
-  std::vector<ParamId> except = {};        // stay in fp32
+  const NarrowKernels* kernels = nullptr;    // null: none
+  std::vector<ParamId> except = {};          // stay in fp32
+  const NarrowKernels* attention = nullptr;  // null: fp32
 };
 
 /// Packed copies of every parameter of role `weight` with at least two dimensions.
@@ -54,6 +56,9 @@ class PackedWeights {
   void pack_and_release(ParameterStore& store);
   /// Pieces that wait for this.
   int waiting() const;
+
+  /// By which attention multiplies what the weights made; null: in fp32.
+  const NarrowKernels* attention() const { return attention_; }
 
   /// Bytes of the packed copies.
   size_t bytes() const { return memory_.used(); }
@@ -80,6 +85,7 @@ class PackedWeights {
 
   const ParameterStore& store_;
   const Kernels& kernels_;
+  const NarrowKernels* attention_;
   Arena memory_;
   std::vector<PackedWeight> weights_;  // by parameter; outputs = 0 where nothing is packed
   std::vector<Job> jobs_;

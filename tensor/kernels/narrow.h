@@ -1,8 +1,9 @@
 #pragma once
 // Products whose factors have fewer bits than fp32: 8-bit integers, for inference, and bfloat16, for
 // training, too. Beside the tables of kernels.h, one table per precision and instruction set; again the plain
-// one is the definition. Everything between products (residuals, norms, softmax, GELU, attention's own
-// products) stays in fp32.
+// one is the definition. Everything between products (residuals, norms, softmax, GELU) stays in fp32.
+// Attention's own products, of no weights, are in bf16 where a model predicts in either precision and bf16 is
+// faster than fp32 (train/precision.h), otherwise in fp32.
 //
 // int8 (Jacob et al. 2018, arXiv:1712.05877, equation 1 with zero points of 0; activations by row and at run
 // time, "dynamically", as in Zafrir et al. 2019, arXiv:1910.06188, but per row instead of per tensor):
@@ -65,8 +66,8 @@ struct NarrowKernels {
   int64_t (*panel_bytes)(int64_t k);
   int64_t packed_bytes(int64_t k, int64_t n) const { return (n + panel - 1) / panel * panel_bytes(k); }
 
-  /// Encodes and packs W [n, k], rows side by side.
-  void (*pack)(int64_t k, int64_t n, const real* w, std::byte* packed);
+  /// Encodes and packs W [n, k], rows at distance w_row.
+  void (*pack)(int64_t k, int64_t n, const real* w, int64_t w_row, std::byte* packed);
   /// Encodes m rows of k numbers at distance x_row, to be multiplied.
   void (*encode)(int64_t m, int64_t k, const real* x, int64_t x_row, std::byte* rows);
   void (*gemm)(const NarrowGemm& product);

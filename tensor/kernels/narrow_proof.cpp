@@ -28,7 +28,7 @@ struct Sample {
 std::vector<real> product_by(const NarrowKernels& table, const Sample& s) {
   std::vector<std::byte> rows(s.m * table.row_bytes(s.k)), packed(table.packed_bytes(s.k, s.n));
   std::vector<real> y(s.m * s.n, std::nanf(""));
-  table.pack(s.k, s.n, s.w.data(), packed.data());
+  table.pack(s.k, s.n, s.w.data(), s.k, packed.data());
   table.encode(s.m, s.k, s.x.data(), s.k, rows.data());
   table.gemm({.m = s.m,
               .n = s.n,
@@ -57,7 +57,7 @@ bool codes_agree(const NarrowKernels& table, const Sample& s) {
       turned_rows(rows.size()), turned(packed.size());
   table.encode(s.m, s.k, s.x.data(), s.k, rows.data());
   table.encode_transposed(s.m, s.k, transposed(s.m, s.k, s.x).data(), s.m, turned_rows.data());
-  table.pack(s.k, s.n, s.w.data(), packed.data());
+  table.pack(s.k, s.n, s.w.data(), s.k, packed.data());
   table.pack_transposed(s.k, s.n, transposed(s.n, s.k, s.w).data(), s.n, turned.data());
   return rows == turned_rows && packed == turned;
 }

@@ -34,8 +34,8 @@ void int8_encode(int64_t m, int64_t k, const float* x, int64_t x_row, std::byte*
   }
 }
 
-void int8_pack(int64_t k, int64_t n, const float* w, std::byte* packed) {
-  int8_encode(n, k, w, k, packed);
+void int8_pack(int64_t k, int64_t n, const float* w, int64_t w_row, std::byte* packed) {
+  int8_encode(n, k, w, w_row, packed);
 }
 
 void int8_gemm(const NarrowGemm& g) {
@@ -73,8 +73,8 @@ void bf16_encode_transposed(int64_t m, int64_t k, const float* x, int64_t x_row,
   bf16_codes(m, k, x, 1, x_row, rows);
 }
 
-void bf16_pack(int64_t k, int64_t n, const float* w, std::byte* packed) {
-  bf16_codes(n, k, w, k, 1, packed);
+void bf16_pack(int64_t k, int64_t n, const float* w, int64_t w_row, std::byte* packed) {
+  bf16_codes(n, k, w, w_row, 1, packed);
 }
 
 void bf16_pack_transposed(int64_t k, int64_t n, const float* w, int64_t w_row, std::byte* packed) {

@@ -19,8 +19,9 @@ constexpr const char* kProductNames[kProducts] = {
 
 // In the order of `Outside`.
 constexpr std::array kOutsideNames = {"OpenBLAS dW = dY^T X", "narrow pack",      "narrow encode",
-                                      "narrow Y = X W^T",     "narrow dX = dY W", "narrow dW = dY^T X"};
-static_assert(kOutsideNames.size() == static_cast<size_t>(Outside::narrow_weight_gradient) + 1);
+                                      "narrow Y = X W^T",     "narrow dX = dY W", "narrow dW = dY^T X",
+                                      "narrow attention"};
+static_assert(kOutsideNames.size() == static_cast<size_t>(Outside::narrow_attention) + 1);
 
 // An entry of the table: its name, and how it is replaced by a timed one.
 struct Entry {

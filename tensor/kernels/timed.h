@@ -33,7 +33,8 @@ enum class Outside {
   narrow_encode,
   narrow_forward,
   narrow_input_gradient,
-  narrow_weight_gradient
+  narrow_weight_gradient,
+  narrow_attention
 };
 
 /// Times such work from here to the end of the scope, if a timed table is in use.

@@ -43,7 +43,7 @@ void encode(int64_t m, int64_t k, const float* x, int64_t x_row, std::byte* rows
   for (int64_t i = 0; i < m; ++i) encode_row(k, x + i * x_row, rows + i * row_bytes(k));
 }
 
-void pack(int64_t k, int64_t n, const float* w, std::byte* packed) {
+void pack(int64_t k, int64_t n, const float* w, int64_t w_row, std::byte* packed) {
   constexpr int64_t kDepth =
       128;  // numbers of an output's weights that are encoded before they are transposed
   alignas(kVectorBytes) std::byte rows[kPanel * kDepth * 2];
@@ -52,7 +52,7 @@ void pack(int64_t k, int64_t n, const float* w, std::byte* packed) {
     if (outputs < kPanel) std::memset(packed, 0, panel_bytes(k));
     for (int64_t p = 0; p < k; p += kDepth) {
       const int64_t depth = smaller(kDepth, k - p);
-      for (int64_t c = 0; c < outputs; ++c) encode_row(depth, w + (j + c) * k + p, rows + c * kDepth * 2);
+      for (int64_t c = 0; c < outputs; ++c) encode_row(depth, w + (j + c) * w_row + p, rows + c * kDepth * 2);
       transpose(outputs, (depth + 1) / 2, reinterpret_cast<const float*>(rows), kDepth / 2,
                 reinterpret_cast<float*>(packed + p / 2 * kPanel * 4), kPanel);
     }

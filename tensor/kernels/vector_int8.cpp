@@ -128,10 +128,10 @@ void pack_output(int64_t k, const float* w, std::byte* panel, int64_t c) {
   if constexpr (kShifted) put(panel, kPanel + c, -128 * sum);
 }
 
-void pack(int64_t k, int64_t n, const float* w, std::byte* packed) {
+void pack(int64_t k, int64_t n, const float* w, int64_t w_row, std::byte* packed) {
   for (int64_t j = 0; j < n; j += kPanel, packed += panel_bytes(k)) {
     std::memset(packed, 0, panel_bytes(k));
-    for (int64_t c = 0; c < kPanel && j + c < n; ++c) pack_output(k, w + (j + c) * k, packed, c);
+    for (int64_t c = 0; c < kPanel && j + c < n; ++c) pack_output(k, w + (j + c) * w_row, packed, c);
   }
 }
 

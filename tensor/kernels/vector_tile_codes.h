@@ -113,24 +113,31 @@ void encode(int64_t m, int64_t k, const float* x, int64_t x_row, std::byte* rows
   }
 }
 
-/// One output's weights w [k], as column c of a panel.
+/// Up to 16 outputs' weights, rows at distance w_row, as the tiles of one half of a panel; `first` is the
+/// half's first column.
 template <class Format>
-void pack_output(int64_t k, const float* w, std::byte* panel, int64_t c) {
-  const auto scale = Format::scale_of(k, w);
-  std::byte* column = panel + c / kTileRows * kTileBytes + c % kTileRows * 4;
-  for (int64_t p = 0; p < k; p += kStep<Format>, column += 2 * kTileBytes) {
-    std::byte codes[kTileRowBytes];
-    encode_step<Format>(w + p, k - p, scale, codes);
-    for (int q = 0; q < kTileRows; ++q) put(column + q * kTileRowBytes, 0, get<int32_t>(codes, q));
+void pack_half(int64_t k, int64_t outputs, const float* w, int64_t w_row, std::byte* panel, int64_t first) {
+  typename Format::Scale scales[kTileRows];
+  for (int64_t c = 0; c < outputs; ++c) {
+    scales[c] = Format::scale_of(k, w + c * w_row);
+    Format::put_scale(panel + steps_of<Format>(k) * 2 * kTileBytes, first + c, scales[c]);
   }
-  Format::put_scale(panel + steps_of<Format>(k) * 2 * kTileBytes, c, scale);
+  alignas(kTileRowBytes) std::byte codes[kTileBytes] = {};  // a row an output
+  std::byte* tile = panel + first / kTileRows * kTileBytes;
+  for (int64_t p = 0; p < k; p += kStep<Format>, tile += 2 * kTileBytes) {
+    for (int64_t c = 0; c < outputs; ++c)
+      encode_step<Format>(w + c * w_row + p, k - p, scales[c], codes + c * kTileRowBytes);
+    transpose(kTileRows, kTileRows, reinterpret_cast<const float*>(codes), kTileRows,
+              reinterpret_cast<float*>(tile), kTileRows);
+  }
 }
 
 template <class Format>
-void pack(int64_t k, int64_t n, const float* w, std::byte* packed) {
+void pack(int64_t k, int64_t n, const float* w, int64_t w_row, std::byte* packed) {
   for (int64_t j = 0; j < n; j += kPanel, packed += panel_bytes<Format>(k)) {
-    std::memset(packed, 0, panel_bytes<Format>(k));
-    for (int64_t c = 0; c < kPanel && j + c < n; ++c) pack_output<Format>(k, w + (j + c) * k, packed, c);
+    if (n - j < kPanel) std::memset(packed, 0, panel_bytes<Format>(k));
+    for (int64_t c = 0; c < kPanel && j + c < n; c += kTileRows)
+      pack_half<Format>(k, smaller(kTileRows, n - j - c), w + (j + c) * w_row, w_row, packed, c);
   }
 }
 

@@ -42,7 +42,7 @@ struct Factors {
 std::vector<real> product_by(const NarrowKernels& table, const Factors& f, bool bias = true) {
   std::vector<std::byte> rows(f.m * table.row_bytes(f.k) + 64, std::byte{0xff});
   std::vector<std::byte> packed(table.packed_bytes(f.k, f.n) + 64, std::byte{0xff});
-  table.pack(f.k, f.n, f.w.data(), packed.data());
+  table.pack(f.k, f.n, f.w.data(), f.k, packed.data());
   table.encode(f.m, f.k, f.x.data(), f.k, rows.data());
   for (size_t i = rows.size() - 64; i < rows.size(); ++i) CHECK(rows[i] == std::byte{0xff});
   for (size_t i = packed.size() - 64; i < packed.size(); ++i) CHECK(packed[i] == std::byte{0xff});
@@ -251,7 +251,7 @@ TEST_CASE("a product of fewer bits is the same bytes for one thread as for two a
     const Factors f(50, 100, 37, 0);
     const std::vector<real> want = product_by(*table, f);
     std::vector<std::byte> packed(table->packed_bytes(f.k, f.n));
-    table->pack(f.k, f.n, f.w.data(), packed.data());
+    table->pack(f.k, f.n, f.w.data(), f.k, packed.data());
     for (const int threads : {1, 2, 3}) {
       Arena arena;
       Team team(threads);
@@ -320,9 +320,25 @@ TEST_CASE("bfloat16 codes of a transposed matrix are those of the matrix, in eve
       table->encode(f.m, f.k, f.x.data(), f.k, rows.data());
       table->encode_transposed(f.m, f.k, t.x.data(), t.x_row, turned_rows.data());
       CHECK(rows == turned_rows);
-      table->pack(f.k, f.n, f.w.data(), packed.data());
+      table->pack(f.k, f.n, f.w.data(), f.k, packed.data());
       table->pack_transposed(f.k, f.n, t.w.data(), t.w_row, turned.data());
       CHECK(packed == turned);
+    }
+  }
+}
+
+TEST_CASE("weights whose rows lie apart are packed like those that lie side by side") {
+  for (const NarrowKernels* table : tables()) {
+    INFO("precision " << name_of(table->precision) << " " << table->name);
+    for (const Factors& f : shapes()) {
+      INFO("n " << f.n << " k " << f.k);
+      const int64_t w_row = f.k + 3;
+      std::vector<real> apart(f.n * w_row, std::numeric_limits<real>::quiet_NaN());
+      for (int64_t j = 0; j < f.n; ++j) std::copy_n(f.w.begin() + j * f.k, f.k, apart.begin() + j * w_row);
+      std::vector<std::byte> packed(table->packed_bytes(f.k, f.n), std::byte{0xff}), want = packed;
+      table->pack(f.k, f.n, f.w.data(), f.k, want.data());
+      table->pack(f.k, f.n, apart.data(), w_row, packed.data());
+      CHECK(packed == want);
     }
   }
 }
@@ -335,7 +351,7 @@ TEST_CASE("what a product of fewer bits is added to comes last, and may be the r
       const std::vector<real> product = product_by(*table, f);
       std::vector<std::byte> rows(f.m * table->row_bytes(f.k)), packed(table->packed_bytes(f.k, f.n));
       table->encode(f.m, f.k, f.x.data(), f.k, rows.data());
-      table->pack(f.k, f.n, f.w.data(), packed.data());
+      table->pack(f.k, f.n, f.w.data(), f.k, packed.data());
       const int64_t c_row = f.n + 2;
       std::vector<real> base(f.m * c_row), into(f.m * c_row, 7);
       Random random(23, Stream::test);

@@ -48,7 +48,7 @@ struct ReadOnlyFrom {
 std::vector<real> product_by(const NarrowKernels& table, const Factors& f) {
   std::vector<std::byte> rows(f.m * table.row_bytes(f.k)), packed(table.packed_bytes(f.k, f.n));
   std::vector<real> y(f.m * f.n);
-  table.pack(f.k, f.n, f.w.data(), packed.data());
+  table.pack(f.k, f.n, f.w.data(), f.k, packed.data());
   table.encode(f.m, f.k, f.x.data(), f.k, rows.data());
   const ReadOnlyFrom only({&rows, &packed});
   table.gemm({.m = f.m,

@@ -133,7 +133,7 @@ TEST_CASE("products of fewer bits are timed by what they compute, coding and pac
     CAPTURE(table->name);
     clear_kernel_times();
     std::vector<std::byte> forward(bf16->packed_bytes(in, out)), backward(bf16->packed_bytes(out, in));
-    bf16->pack(in, out, w.data(), forward.data());
+    bf16->pack(in, out, w.data(), in, forward.data());
     bf16->pack_transposed(out, in, w.data(), in, backward.data());
     std::vector<real> y(rows * out), dx(rows * in), dw(out * in);
     Arena arena;

@@ -22,7 +22,7 @@ ModelConfig config_of(const std::string& router) {
   config.vit = {.image_size = 16,
                 .channels = 3,
                 .patch_size = 4,
-                .dim = 72,
+                .dim = 96,
                 .depth = 3,
                 .heads = 3,
                 .mlp_dim = 150,
