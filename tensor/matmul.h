@@ -64,6 +64,7 @@ void multiply_once(real* scratch, int64_t m, int64_t n, int64_t k, Matrix a, Mat
 /// kernels don't train.
 void multiply_once(std::byte* scratch, const NarrowKernels& kernels, int64_t m, int64_t n, int64_t k,
                    Matrix a, Matrix b, real* c, int64_t c_row, bool add, Outside work);
+/// Bytes of both encoded factors, A [m, k] and B [k, n], B's beginning at a cache line.
 int64_t once_bytes(const NarrowKernels& kernels, int64_t m, int64_t n, int64_t k);
 
 /// Whether OpenBLAS is linked, used or not.
